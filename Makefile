@@ -1,0 +1,68 @@
+# `make serve` and `make test` need Python 3.11 or newer, pip and make; they install the rest.
+.DEFAULT_GOAL := help
+.PHONY: help install dev serve test check fix lock schema dist clean
+
+HOST ?= 127.0.0.1
+PORT ?= 8000
+# The first Python that is new enough; `make serve PYTHON=/path/to/python3.12` chooses another.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+BIN := .venv/bin
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+# What an installation must match to be left as it is: the place (scripts hold its path), the locks,
+# the project's own metadata, and a Python that still runs.
+STAMP = $(CURDIR)|$$({ cat requirements.lock $(1); sed -n '/^\[build-system/,/^\[dependency-groups/p' pyproject.toml; } | cksum)
+up_to_date = [ "$$(cat .venv/.$(2) 2>/dev/null)" = "$(STAMP)" ] && $(BIN)/python -c '' 2>/dev/null
+
+install: ## make .venv with the locked packages and the command `orders`
+	@$(call up_to_date,,installed) || { \
+	  [ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer (with venv and pip) was not found; name it with PYTHON=" >&2; exit 1; }; \
+	  echo "Installing into .venv ..." >&2; \
+	  "$(PYTHON)" -m venv --clear .venv && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . && \
+	  printf '%s' "$(STAMP)" > .venv/.installed; }
+
+dev: install ## add the locked development tools to .venv
+	@$(call up_to_date,requirements-dev.lock,dev-installed) || { \
+	  echo "Installing the development tools into .venv ..." >&2; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock && \
+	  printf '%s' "$(call STAMP,requirements-dev.lock)" > .venv/.dev-installed; }
+
+serve: install ## run the service with demo data: PORT=8000 HOST=127.0.0.1
+	@exec $(BIN)/orders serve --demo --host "$(HOST)" --port "$(PORT)"
+
+test: dev ## run the tests
+	@$(BIN)/python -m pytest
+
+check: dev ## lint, types, import contracts, schema drift (migrations drift is among the tests)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/orders schema export | diff -u schema.graphql - || { echo "schema.graphql is stale: run 'make schema'" >&2; exit 1; }
+
+fix: dev ## format the code and mend what the linter can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schema: install ## write schema.graphql from the code
+	$(BIN)/orders schema export > schema.graphql.new && mv schema.graphql.new schema.graphql
+
+dist: dev ## build the wheel and the source archive into dist/
+	$(BIN)/python -m hatchling build
+
+# One lock for Python 3.11 to 3.14 on every platform; it names packages and hashes, no index.
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock" pyproject.toml --group build
+lock: ## renew the locks from pyproject.toml
+	@[ -x $(BIN)/python ] || "$(PYTHON)" -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(LOCK) --upgrade -o requirements.lock
+	$(LOCK) --group dev --constraint requirements.lock -o requirements-dev.lock
+
+clean: ## remove .venv, caches and builds; the data stay
+	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,128 @@
+"""`orders serve`: the service itself, and with `--demo` all that a first look needs."""
+
+import asyncio
+import functools
+import socket
+from typing import Annotated
+
+import typer
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from app.cli.work import load_settings, require_migrated
+from app.db import migrations
+from app.db.engine import Database
+from app.main import serving_app
+from app.services.demo import DemoKeys, DemoShop, ensure_demo
+from app.settings import Settings
+
+_BACKLOG = 2_048
+
+
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port to listen on; 0 takes a free one.", show_default="8000"),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Server processes.", show_default="1")] = None,
+    demo: Annotated[
+        bool,
+        typer.Option("--demo", help="Migrate, add the demo shop, and show keys to try."),
+    ] = False,
+) -> None:
+    """Run the service until Ctrl-C or SIGTERM; requests in flight are finished first."""
+    settings = load_settings(host=host, port=port, workers=workers, demo=demo or None)
+    listener = _listen(settings)
+    url = _url(settings.host, listener.getsockname()[1])
+    if settings.demo:
+        typer.echo(_welcome(url, asyncio.run(_demo(settings.database_url)).keys))
+        if settings.host not in {"127.0.0.1", "::1", "localhost"}:
+            typer.echo(
+                "Note: whoever reaches this address can read the demo administrator's key"
+                " in the playground.",
+                err=True,
+            )
+    else:
+        asyncio.run(_warn_unless_migrated(settings.database_url))
+        typer.echo(f"orders-graphql listens on {url}", err=True)
+    config = uvicorn.Config(
+        functools.partial(serving_app, settings),
+        factory=True,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        workers=settings.workers,
+        timeout_graceful_shutdown=settings.shutdown_timeout_s,
+    )
+    try:
+        if settings.workers == 1:
+            uvicorn.Server(config).run(sockets=[listener])
+        else:
+            Multiprocess(config, sockets=[listener]).run()
+    except KeyboardInterrupt:
+        pass  # the server has stopped in good order already and passes Ctrl-C on
+    finally:
+        listener.close()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        # Listening from here on: who reads the address below can connect at once.
+        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        reason = error.strerror or error
+        raise RuntimeError(
+            f"can't listen on {settings.host} port {settings.port}: {reason}; choose another"
+            " with --port (make serve PORT=...)"
+        ) from error
+
+
+def _url(host: str, port: int) -> str:
+    # 0.0.0.0 is every address of this machine, and none to type into a browser.
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{shown}:{port}"
+
+
+async def _demo(url: str) -> DemoShop:
+    await migrations.migrate(url)
+    database = Database(url)
+    try:
+        return await ensure_demo(database)
+    finally:
+        await database.dispose()
+
+
+async def _warn_unless_migrated(url: str) -> None:
+    database = Database(url)
+    try:
+        await require_migrated(database)
+    except RuntimeError as error:
+        typer.echo(f"Warning: {error}. Until then /readyz and all data answer 503.", err=True)
+    finally:
+        await database.dispose()
+
+
+def _welcome(url: str, keys: DemoKeys) -> str:
+    query = "{ orders(first: 3) { totalCount nodes { number status total { amount } } } }"
+    return f"""
+orders-graphql runs with a demo shop. Ctrl-C stops it.
+
+  Playground         {url}/graphql
+  Start page         {url}/
+  Customer's key     {keys.customer}
+  Administrator's    {keys.admin}
+
+Try REST:
+
+  curl -H 'Authorization: {keys.customer}' {url}/orders/get_all
+
+Try GraphQL:
+
+  curl -H 'Authorization: {keys.customer}' -H 'Content-Type: application/json' \\
+    -d '{{"query": "{query}"}}' {url}/graphql
+"""

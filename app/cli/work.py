@@ -1,0 +1,89 @@
+"""What every command needs: the settings, the database for the length of a command, tables."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db import migrations
+from app.db.engine import Database
+from app.domain.errors import Unavailable
+from app.settings import Settings
+from app.telemetry import configure_logging
+
+T = TypeVar("T")
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings, with logging set up by them.
+
+    Raises:
+        SettingsError: a setting is wrong or unknown.
+    """
+    settings = Settings.load(**overrides)
+    configure_logging(settings.log_level, settings.log_format)
+    return settings
+
+
+def with_database(work: Callable[[Database], Awaitable[T]]) -> T:
+    """Run work on the database of the settings, which must be at the newest migration.
+
+    Raises:
+        RuntimeError: there is no such database, or it must be migrated first.
+    """
+    settings = load_settings()
+
+    async def run() -> T:
+        database = Database(settings.database_url)
+        try:
+            await require_migrated(database)
+            return await work(database)
+        finally:
+            await database.dispose()
+
+    return asyncio.run(run())
+
+
+def in_transaction(work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    """Run work in one transaction.
+
+    Raises:
+        RuntimeError: as for `with_database`.
+    """
+
+    async def run(database: Database) -> T:
+        async with database.transaction() as connection:
+            return await work(connection)
+
+    return with_database(run)
+
+
+async def require_migrated(database: Database) -> None:
+    """Make sure that the database is there and up to date.
+
+    Raises:
+        RuntimeError: it is not; the message says what to do.
+    """
+    if not database.path.exists():
+        raise RuntimeError(f"there is no database at {database.path}: run `orders migrate` first")
+    try:
+        at = await migrations.current(database)
+    except Unavailable as error:
+        raise RuntimeError(
+            f"the database at {database.path} can't be read: {error.__cause__ or error}"
+        ) from error
+    if at != migrations.newest():
+        raise RuntimeError(
+            f"the database at {database.path} is not up to date: run `orders migrate` first"
+        )
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Write aligned columns to standard output, none of them cut."""
+    lines = [[*header], *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())

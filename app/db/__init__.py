@@ -1,0 +1,1 @@
+"""Tables, connections and migrations: the only place that knows a database."""

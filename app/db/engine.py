@@ -1,0 +1,128 @@
+"""The connections: how reads and writes get one, and what an engine's failures are called above.
+
+SQLite lets one connection write at a time. So one connection takes all writes, in turn, each begun
+with BEGIN IMMEDIATE; reads have connections of their own, which in WAL mode never wait for it.
+A commit is on disk before it is acknowledged (synchronous=FULL).
+"""
+
+import sqlite3
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app.domain.errors import Unavailable
+
+_OLDEST_SQLITE = (3, 38, 0)  # the first with its JSON functions always built in
+_WRITE_WAIT_S = 30
+_BUSY_TIMEOUT_MS = 15_000
+_READERS = 4
+
+
+class Database:
+    """The database behind a URL, with a way in for reads and one for changes.
+
+    Raises:
+        RuntimeError: the SQLite library of this Python is too old.
+    """
+
+    def __init__(self, url: str, *, foreign_keys: bool = True) -> None:
+        if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+            raise RuntimeError(
+                f"SQLite {sqlite3.sqlite_version} is too old: 3.38 or newer is needed"
+            )
+        self.path = Path(url.removeprefix("sqlite+aiosqlite:///"))
+        common: dict[str, Any] = {"connect_args": {"isolation_level": None}}
+        self._writer: AsyncEngine = create_async_engine(
+            url, pool_size=1, max_overflow=0, pool_timeout=_WRITE_WAIT_S, **common
+        )
+        self._readers: AsyncEngine = create_async_engine(
+            url,
+            pool_size=_READERS,
+            max_overflow=0,
+            isolation_level="AUTOCOMMIT",
+            skip_autocommit_rollback=True,
+            pool_reset_on_return=None,
+            **common,
+        )
+
+        def on_connect(connection: DBAPIConnection, *pragmas: str) -> None:
+            cursor = connection.cursor()
+            for pragma in (f"busy_timeout={_BUSY_TIMEOUT_MS}", *pragmas):
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+
+        @event.listens_for(self._writer.sync_engine, "connect")
+        def _set_up_writer(connection: DBAPIConnection, _record: object) -> None:
+            on_connect(
+                connection,
+                "journal_mode=WAL",
+                "synchronous=FULL",
+                f"foreign_keys={'ON' if foreign_keys else 'OFF'}",
+            )
+
+        @event.listens_for(self._writer.sync_engine, "begin")
+        def _begin_as_writer(connection: Any) -> None:
+            # A deferred BEGIN takes the write lock only at the first write, and fails then if
+            # another process has written since the first read.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+        @event.listens_for(self._readers.sync_engine, "connect")
+        def _set_up_reader(connection: DBAPIConnection, _record: object) -> None:
+            on_connect(connection, "query_only=ON")
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[AsyncConnection]:
+        """A connection for reading; each statement sees the latest commit.
+
+        Raises:
+            Unavailable: the database is missing, not set up, or busy for too long.
+        """
+        with _failures_named():
+            # Connecting to a missing file would create it, empty.
+            if not self.path.exists():
+                raise Unavailable
+            async with self._readers.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[AsyncConnection]:
+        """The writing connection, in a transaction: committed on leaving, rolled back on an error.
+
+        Raises:
+            Unavailable: as for `read`.
+        """
+        with _failures_named():
+            if not self.path.exists():
+                raise Unavailable
+            async with self._writer.begin() as connection:
+                yield connection
+
+    async def create(self) -> None:
+        """Make the database's folder and file where there are none."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with _failures_named():
+            async with self._writer.connect() as connection:
+                await connection.execute(text("PRAGMA user_version"))
+
+    async def dispose(self) -> None:
+        """Close every connection."""
+        await self._readers.dispose()
+        await self._writer.dispose()
+
+
+class _failures_named:  # noqa: N801 (used as a statement)
+    """Give the engine's ways to fail the one name that the layers above know."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, OperationalError | PoolTimeoutError):
+            raise Unavailable from error

@@ -1,0 +1,87 @@
+"""The schema's versions: bring a database to the newest, and tell whether it is there."""
+
+from functools import cache
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from app.db.engine import Database
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def scripts_folder() -> Path:
+    """Where the migrations are: in the installed package, else in the checkout beside it."""
+    installed = _PACKAGE / "_alembic"
+    return installed if installed.is_dir() else _PACKAGE.parent / "alembic"
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(scripts_folder()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+@cache
+def newest() -> str:
+    """The id of the newest migration."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    if head is None:
+        raise RuntimeError(f"no migrations in {scripts_folder()}")
+    return head
+
+
+async def current(database: Database) -> str | None:
+    """The id of the migration that the database is at; None when it has none of the tables.
+
+    Raises:
+        Unavailable: the database can't be reached.
+    """
+    async with database.read() as connection:
+        return await connection.run_sync(
+            lambda sync: MigrationContext.configure(sync).get_current_revision()
+        )
+
+
+async def migrate(url: str, revision: str = "head") -> None:
+    """Bring the database to a migration, all of the way or not at all.
+
+    Two processes that do this at once take turns. SQLite alters a table by making it anew, and
+    dropping the old one would delete what refers to it; so foreign keys are off on this connection
+    and are checked before the commit.
+
+    Args:
+        url: The database; its folder and file are made where there are none.
+        revision: `head`, or the id of a migration; one that is older than the database's undoes
+            what came since.
+
+    Raises:
+        Unavailable: the database can't be reached.
+        RuntimeError: the data would break a foreign key; nothing is changed.
+    """
+    database = Database(url, foreign_keys=False)
+    try:
+        await database.create()
+        async with database.transaction() as connection:
+            await connection.run_sync(_run, revision)
+    finally:
+        await database.dispose()
+
+
+def _run(connection: Connection, revision: str) -> None:
+    config = _config(connection)
+    script = ScriptDirectory.from_config(config)
+    at = MigrationContext.configure(connection).get_current_revision()
+    applied = {step.revision for step in script.walk_revisions("base", at)} if at else set()
+    if revision == "base" or (revision in applied and revision != at):
+        command.downgrade(config, revision)
+    else:
+        command.upgrade(config, revision)
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+    if broken:
+        raise RuntimeError(f"{len(broken)} rows would refer to rows that are missing")

@@ -1,0 +1,198 @@
+"""The tables. What the rules promise, the database holds too: CHECKs, unique keys, foreign keys.
+
+Every row of an order's family carries `user_id` and its primary key starts with it, so that a
+user's orders and their items lie together on disk (and could be sharded by it). Orders have no
+foreign key to `users`: an order outlives its customer. Events have none at all: the log outlives
+everything. Amounts are minor units.
+"""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Text,
+    UniqueConstraint,
+)
+from sqlmodel import Field, SQLModel
+
+from app.db.types import UTCDateTime
+from app.domain.order import EventSource, EventType, OrderStatus, ShippingMethod
+
+metadata = SQLModel.metadata
+# Deterministic names, so that a migration can alter on one engine what was made on another.
+metadata.naming_convention = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+
+# Rows lie in the order of the primary key, without SQLite's hidden rowid in between.
+_CLUSTERED = {"sqlite_with_rowid": False}
+
+
+def _one_of(
+    column: str, values: type[OrderStatus | ShippingMethod | EventType | EventSource]
+) -> str:
+    return f"{column} IN ({', '.join(repr(value.value) for value in values)})"
+
+
+class User(SQLModel, table=True):
+    """A person with an account."""
+
+    __tablename__ = "users"
+    __table_args__: ClassVar[Any] = (UniqueConstraint("email"),)
+
+    id: str = Field(primary_key=True, sa_type=Text)
+    email: str | None = Field(sa_type=Text)
+    name: str = Field(sa_type=Text)
+    is_admin: bool
+    created_at: datetime = Field(sa_type=UTCDateTime)
+
+
+class ApiKey(SQLModel, table=True):
+    """A key's hash and rights. The key itself is not kept. `scopes` are separated by spaces."""
+
+    __tablename__ = "api_keys"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("sha256"),
+        Index(None, "user_id"),
+        Index(None, "prefix"),
+        ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
+    )
+
+    id: str = Field(primary_key=True, sa_type=Text)
+    user_id: str = Field(sa_type=Text)
+    name: str = Field(sa_type=Text)
+    prefix: str = Field(sa_type=Text)
+    sha256: str = Field(sa_type=Text)
+    scopes: str = Field(sa_type=Text)
+    created_at: datetime = Field(sa_type=UTCDateTime)
+    expires_at: datetime | None = Field(sa_type=UTCDateTime)
+    revoked_at: datetime | None = Field(sa_type=UTCDateTime)
+    last_used_at: datetime | None = Field(sa_type=UTCDateTime)
+
+
+class Product(SQLModel, table=True):
+    """The catalogue as it is today. A removed product keeps its row, with `deleted_at` set."""
+
+    __tablename__ = "products"
+    __table_args__: ClassVar[Any] = (
+        Index(None, "name", "id"),
+        CheckConstraint("price_minor >= 0", name="price_minor"),
+        CheckConstraint("length(currency) = 3", name="currency"),
+        _CLUSTERED,
+    )
+
+    id: str = Field(primary_key=True, sa_type=Text)
+    name: str = Field(sa_type=Text)
+    image: str | None = Field(sa_type=Text)
+    description: str = Field(sa_type=Text)
+    price_minor: int = Field(sa_type=BigInteger)
+    currency: str = Field(sa_type=Text)
+    deleted_at: datetime | None = Field(sa_type=UTCDateTime)
+
+
+class OrderCounter(SQLModel, table=True):
+    """The number that each user's latest order got. It never goes down."""
+
+    __tablename__ = "order_counters"
+    __table_args__: ClassVar[Any] = (_CLUSTERED,)
+
+    user_id: str = Field(primary_key=True, sa_type=Text)
+    last_order_number: int
+
+
+class Order(SQLModel, table=True):
+    """An order. `total_minor` is the sum over its items, kept here to sort and add up by."""
+
+    __tablename__ = "orders"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("id"),
+        UniqueConstraint("user_id", "order_number"),
+        Index(None, "user_id", "created_at", "id"),
+        Index(None, "created_at", "id"),
+        Index(None, "status", "created_at", "id"),
+        CheckConstraint(_one_of("status", OrderStatus), name="status"),
+        CheckConstraint("order_number >= 1", name="order_number"),
+        CheckConstraint("total_minor >= 0", name="total_minor"),
+        CheckConstraint("version >= 0", name="version"),
+        CheckConstraint("length(currency) = 3", name="currency"),
+        _CLUSTERED,
+    )
+
+    user_id: str = Field(primary_key=True, sa_type=Text)
+    id: str = Field(primary_key=True, sa_type=Text)
+    order_number: int
+    status: str = Field(sa_type=Text)
+    address: str = Field(sa_type=Text)
+    currency: str = Field(sa_type=Text)
+    total_minor: int = Field(sa_type=BigInteger)
+    version: int
+    created_at: datetime = Field(sa_type=UTCDateTime)
+    updated_at: datetime = Field(sa_type=UTCDateTime)
+
+
+class OrderItem(SQLModel, table=True):
+    """One line of an order; `position` counts from 0 in the order in which items were sent."""
+
+    __tablename__ = "order_items"
+    __table_args__: ClassVar[Any] = (
+        ForeignKeyConstraint(
+            ["user_id", "order_id"], ["orders.user_id", "orders.id"], ondelete="CASCADE"
+        ),
+        CheckConstraint("quantity >= 1", name="quantity"),
+        CheckConstraint("unit_price_minor >= 0", name="unit_price_minor"),
+        CheckConstraint(_one_of("shipping", ShippingMethod), name="shipping"),
+        _CLUSTERED,
+    )
+
+    user_id: str = Field(primary_key=True, sa_type=Text)
+    order_id: str = Field(primary_key=True, sa_type=Text)
+    position: int = Field(primary_key=True, sa_type=Integer)
+    id: str = Field(sa_type=Text)
+    product_id: str = Field(sa_type=Text)
+    name: str = Field(sa_type=Text)
+    image: str | None = Field(sa_type=Text)
+    unit_price_minor: int = Field(sa_type=BigInteger)
+    quantity: int
+    shipping: str = Field(sa_type=Text)
+
+
+class OrderEvent(SQLModel, table=True):
+    """One entry of the append-only log of what happened to orders.
+
+    `order_version` is the version that the change made. `data` of a deletion holds the whole order.
+    """
+
+    __tablename__ = "order_events"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("id"),
+        Index(None, "order_id", "seq"),
+        CheckConstraint(_one_of("type", EventType), name="type"),
+        CheckConstraint(_one_of("source", EventSource), name="source"),
+    )
+
+    seq: int | None = Field(
+        default=None,
+        sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    )
+    id: str = Field(sa_type=Text)
+    user_id: str = Field(sa_type=Text)
+    order_id: str = Field(sa_type=Text)
+    order_version: int
+    type: str = Field(sa_type=Text)
+    source: str = Field(sa_type=Text)
+    from_status: str | None = Field(sa_type=Text)
+    to_status: str | None = Field(sa_type=Text)
+    actor_id: str = Field(sa_type=Text)
+    occurred_at: datetime = Field(sa_type=UTCDateTime)
+    data: dict[str, Any] | None = Field(sa_type=JSON)

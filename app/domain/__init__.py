@@ -1,0 +1,1 @@
+"""Words, ids, money and time: what the shop talks about, without any input or output."""

@@ -1,0 +1,50 @@
+"""The only source of now, and the two ways in which instants are written.
+
+Instants are aware and in UTC. They are cut to milliseconds when they are made, so that what a
+caller reads back (milliseconds) is exactly what is stored and can be used as a filter bound.
+"""
+
+from datetime import UTC, datetime
+
+# Names of its own: strftime("%B") follows the locale of the process, the contract does not.
+_MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
+
+
+def now() -> datetime:
+    """The current instant in UTC, cut to milliseconds."""
+    return cut_to_milliseconds(datetime.now(UTC))  # noqa: TID251 (this is the one source of time)
+
+
+def cut_to_milliseconds(instant: datetime) -> datetime:
+    """The same instant without the microseconds below a millisecond."""
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
+def rfc3339(instant: datetime) -> str:
+    """An instant as `2024-11-30T14:03:20.123Z`: UTC, always three decimals.
+
+    Source: RFC 3339, section 5.6; JavaScript's `Date.prototype.toISOString`.
+    """
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def long_date(instant: datetime) -> str:
+    """The UTC day of an instant in long English form, `November 30, 2024`.
+
+    Source: wire contract, GET /orders/get_all, `createdAt`.
+    """
+    utc = instant.astimezone(UTC)
+    return f"{_MONTHS[utc.month - 1]} {utc.day}, {utc.year}"

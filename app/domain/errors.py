@@ -1,0 +1,107 @@
+"""Every failure that a caller can cause, and the one that the machine can.
+
+    AppError
+    ├── Unauthenticated      no key that we know
+    │   ├── MissingKey       none was sent
+    │   └── UnknownKey       one was sent: unknown, expired or revoked
+    ├── Forbidden            the key lacks a scope
+    ├── InvalidInput         something in the input was refused; nothing was changed
+    └── Unavailable          the database can't answer now; try again later
+
+Services raise them; each door has one place that turns them into its own answers.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ProblemCode(StrEnum):
+    """Why an input was refused."""
+
+    INVALID = "INVALID"
+    NOT_FOUND = "NOT_FOUND"
+    OUT_OF_RANGE = "OUT_OF_RANGE"
+    CONFLICT = "CONFLICT"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One refused input.
+
+    `path` leads to it from the use case's input, in the service's names and with list positions:
+    `("items", 0, "quantity")`. Each door writes it in its own names. `message` is the rest of a
+    sentence whose subject is that field: "must be 1 or more".
+    """
+
+    code: ProblemCode
+    path: tuple[str | int, ...]
+    message: str
+
+
+class AppError(Exception):
+    """A failure with a sentence that a caller may read."""
+
+
+class Unauthenticated(AppError):
+    """No key that we know came with the request."""
+
+
+class MissingKey(Unauthenticated):
+    """No key came with the request."""
+
+    def __init__(self) -> None:
+        super().__init__("This needs an API key in the Authorization header.")
+
+
+class UnknownKey(Unauthenticated):
+    """The key is unknown, expired or revoked; which of these is not told."""
+
+    def __init__(self) -> None:
+        super().__init__("The API key is not valid.")
+
+
+class Forbidden(AppError):
+    """The key is good, but lacks a scope."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"This needs a key with the scope {scope}.")
+        self.scope = scope
+
+
+class InvalidInput(AppError):
+    """The input has at least one problem, and nothing was changed."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("; ".join(describe(problem) for problem in problems))
+        self.problems: Sequence[Problem] = problems
+
+    @classmethod
+    def single(
+        cls, message: str, *path: str | int, code: ProblemCode = ProblemCode.INVALID
+    ) -> "InvalidInput":
+        """An error with one problem."""
+        return cls(Problem(code, path, message))
+
+
+class Unavailable(AppError):
+    """The database can't answer now: unreachable, busy for too long, or not set up."""
+
+    def __init__(self) -> None:
+        super().__init__("The service is not ready. Try again in a moment.")
+
+
+def describe(problem: Problem, rename: Callable[[str], str] = str) -> str:
+    """A problem as a sentence that names the field: `items[0].quantity must be 1 or more.`.
+
+    Args:
+        problem: What was refused.
+        rename: Gives the door's name for one of the service's.
+    """
+    path = ""
+    for step in problem.path:
+        if isinstance(step, int):
+            path += f"[{step}]"
+        else:
+            path += ("." if path else "") + rename(step)
+    return f"{path} {problem.message}."

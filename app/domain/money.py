@@ -1,0 +1,53 @@
+"""Money is a whole number of minor units (cents); this is the only place that writes amounts.
+
+Every currency here has two decimals: prices come in as dollars and cents, and nothing can enter
+another currency yet.
+"""
+
+from decimal import Decimal, InvalidOperation
+
+DEFAULT_CURRENCY = "USD"
+_MINOR_PER_MAJOR = 100
+
+MAX_MINOR = 2**53 - 1
+"""The largest sum: what a JSON number can hold exactly, and far below a 64-bit column's limit."""
+
+
+def decimal_amount(minor: int) -> str:
+    """Minor units as an exact decimal string: `3000` is `30.00`."""
+    sign = "-" if minor < 0 else ""
+    major, rest = divmod(abs(minor), _MINOR_PER_MAJOR)
+    return f"{sign}{major}.{rest:02d}"
+
+
+def json_number(minor: int) -> int | float:
+    """Minor units as the number JavaScript prints: `3000` is `30`, `1999` is `19.99`.
+
+    Correct to the digit up to `MAX_MINOR`: division of two integers rounds to the double nearest
+    to the true quotient, and its shortest form is the decimal that was meant.
+    """
+    major, rest = divmod(minor, _MINOR_PER_MAJOR)
+    return minor / _MINOR_PER_MAJOR if rest else major
+
+
+def minor_from_decimal(text: str) -> int:
+    """Minor units from a decimal string such as `19.99`.
+
+    Raises:
+        ValueError: not a plain number, negative, more than two decimals, or over `MAX_MINOR`;
+            the message is a phrase for the person who wrote the number.
+    """
+    try:
+        amount = Decimal(text.strip())
+    except InvalidOperation:
+        raise ValueError("must be a number such as 19.99") from None
+    if not amount.is_finite():
+        raise ValueError("must be a number such as 19.99")
+    if amount < 0:
+        raise ValueError("must not be negative")
+    if amount > MAX_MINOR // _MINOR_PER_MAJOR:
+        raise ValueError("is too large")
+    minor = amount * _MINOR_PER_MAJOR
+    if minor != minor.to_integral_value():
+        raise ValueError("must have at most two decimals")
+    return int(minor)

@@ -1,0 +1,187 @@
+"""What an order is: its words, its shape, and the rules that need no database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from app.domain.errors import InvalidInput, Problem, ProblemCode
+from app.domain.ids import OrderId, ProductId, UserId, parse_object_id
+from app.domain.money import MAX_MINOR
+
+MAX_QUANTITY = 2**31 - 1
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands. Any status may follow any other."""
+
+    PENDING = "pending"
+    DELIVERY = "delivery"
+    COMPLETED = "completed"
+
+
+class ShippingMethod(StrEnum):
+    """How one item travels."""
+
+    NEXT_DAY = "Next day"
+    REGULAR = "Regular"
+    BUDGET = "Budget"
+
+
+class EventType(StrEnum):
+    """What happened to an order."""
+
+    CREATED = "created"
+    STATUS_CHANGED = "status_changed"
+    DELETED = "deleted"
+
+
+class EventSource(StrEnum):
+    """The door a change came through."""
+
+    GRAPHQL = "graphql"
+    REST = "rest"
+    IMPORT = "import"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderItem:
+    """One line of an order. Name, image and price are those of the day it was placed."""
+
+    id: str
+    product_id: ProductId
+    name: str
+    image: str | None
+    unit_price_minor: int
+    quantity: int
+    shipping: ShippingMethod
+
+    @property
+    def total_minor(self) -> int:
+        """Unit price times quantity, in minor units."""
+        return self.unit_price_minor * self.quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order with its items, in the order in which they were sent."""
+
+    id: OrderId
+    user_id: UserId
+    number: int
+    status: OrderStatus
+    address: str
+    currency: str
+    total_minor: int
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    items: tuple[OrderItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A product as it is today. Price in minor units."""
+
+    id: ProductId
+    name: str
+    image: str | None
+    description: str
+    price_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewItem:
+    """What a caller asks for in one line of a new order."""
+
+    product_id: str
+    quantity: int
+    shipping: ShippingMethod
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """What a caller asks for."""
+
+    items: Sequence[NewItem]
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """A new status for one order, refused if `expected_version` is given and is not its version."""
+
+    order_id: str
+    status: OrderStatus
+    expected_version: int | None = None
+
+
+def text_problem(text: str) -> str | None:
+    """Why a text can't be stored, or None. Everything else is kept byte for byte."""
+    if not text.strip():
+        return "must not be blank"
+    if "\0" in text:
+        # PostgreSQL's text can't hold it, and what one engine refuses both refuse.
+        return "must not contain the character NUL"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "must be valid Unicode"
+    return None
+
+
+def check_new_order(new: NewOrder) -> list[ProductId]:
+    """Check all of a new order that can be checked without the catalogue.
+
+    Returns:
+        The product ids in canonical form, one per item.
+
+    Raises:
+        InvalidInput: with every problem, not just the first.
+    """
+    problems: list[Problem] = []
+    product_ids: list[ProductId] = []
+    if not new.items:
+        problems.append(
+            Problem(ProblemCode.OUT_OF_RANGE, ("items",), "must hold at least one item")
+        )
+    for position, item in enumerate(new.items):
+        product_id = parse_object_id(item.product_id)
+        if product_id is None:
+            problems.append(
+                Problem(
+                    ProblemCode.INVALID,
+                    ("items", position, "product_id"),
+                    "must be an id of 24 hex digits",
+                )
+            )
+        else:
+            product_ids.append(ProductId(product_id))
+        if not 1 <= item.quantity <= MAX_QUANTITY:
+            problems.append(
+                Problem(
+                    ProblemCode.OUT_OF_RANGE,
+                    ("items", position, "quantity"),
+                    f"must be a whole number from 1 to {MAX_QUANTITY}",
+                )
+            )
+    if refusal := text_problem(new.address):
+        problems.append(Problem(ProblemCode.INVALID, ("address",), refusal))
+    if problems:
+        raise InvalidInput(*problems)
+    return product_ids
+
+
+def order_total(items: Sequence[OrderItem]) -> int:
+    """The sum of the items' totals, in minor units.
+
+    Raises:
+        InvalidInput: the sum is over `MAX_MINOR`.
+    """
+    total = sum(item.total_minor for item in items)
+    if total > MAX_MINOR:
+        raise InvalidInput.single(
+            "add up to more than an order can hold", "items", code=ProblemCode.OUT_OF_RANGE
+        )
+    return total

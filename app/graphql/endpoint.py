@@ -1,0 +1,197 @@
+"""GraphQL over HTTP: requests to operations, results to responses with the right status and type.
+
+Source: GraphQL over HTTP, working draft. Only `application/json` bodies are taken: a form or plain
+text could be posted from another site without a preflight.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from email.message import Message
+from typing import Any
+
+import orjson
+from graphql import GraphQLError, OperationType
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from app.db.engine import Database
+from app.graphql.context import Context
+from app.graphql.errors import presentable
+from app.graphql.limits import Limits
+from app.graphql.operations import Operations, RequestError
+from app.graphql.schema import Schema
+from app.services.auth import Authenticator
+
+_JSON = "application/json"
+_GRAPHQL_JSON = "application/graphql-response+json"
+
+
+class _Refused(Exception):
+    """The HTTP request holds no GraphQL request."""
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers or {}
+
+
+@dataclass(frozen=True, slots=True)
+class _GraphQLRequest:
+    query: str
+    operation_name: str | None = None
+    variables: dict[str, Any] = field(default_factory=dict)
+
+
+class GraphQLEndpoint:
+    """The ASGI application behind `/graphql`."""
+
+    def __init__(
+        self,
+        schema: Schema,
+        limits: Limits,
+        database: Database,
+        authenticator: Authenticator,
+        playground: str | None,
+    ) -> None:
+        self._schema = schema
+        self._operations = Operations(schema.core, limits)
+        self._database = database
+        self._authenticator = authenticator
+        self._playground = playground
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        response = await self._respond(request)
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        if self._playground is not None and _wants_page(request):
+            return HTMLResponse(self._playground, headers={"Vary": "Accept"})
+        media_type = _negotiate(request.headers.get("accept"))
+        try:
+            graphql_request = await _read(request)
+            result = await self._execute(request, graphql_request)
+        except _Refused as refused:
+            error = GraphQLError(str(refused), extensions={"code": "BAD_REQUEST"})
+            return _response([error], media_type, status=refused.status, headers=refused.headers)
+        except RequestError as refused:
+            # By the draft, only the newer media type has a status for these.
+            status = 400 if media_type == _GRAPHQL_JSON else 200
+            return _response(refused.errors, media_type, status=status)
+        return Response(orjson.dumps(result), media_type=media_type, headers={"Vary": "Accept"})
+
+    async def _execute(self, request: Request, wanted: _GraphQLRequest) -> dict[str, Any]:
+        document, operation = self._operations.prepare(
+            wanted.query, wanted.operation_name, wanted.variables
+        )
+        if request.method != "POST" and operation.operation is not OperationType.QUERY:
+            raise _Refused(405, "Only queries can be sent by GET.", {"Allow": "POST"})
+        result = await self._schema.execute(
+            wanted.query,
+            variable_values=wanted.variables,
+            context_value=Context(
+                document,
+                self._database,
+                self._authenticator,
+                request.headers.get("authorization"),
+            ),
+            operation_name=wanted.operation_name,
+        )
+        errors = [presentable(error) for error in result.errors or ()]
+        if result.data is None and errors and all(error.path is None for error in errors):
+            raise RequestError(errors)  # the variables did not fit; nothing was executed
+        answer: dict[str, Any] = {"data": result.data}
+        if errors:
+            answer["errors"] = [error.formatted for error in errors]
+        return answer
+
+
+def _response(
+    errors: Sequence[GraphQLError],
+    media_type: str,
+    *,
+    status: int,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    body = {"errors": [presentable(error).formatted for error in errors]}
+    return Response(orjson.dumps(body), status, {"Vary": "Accept", **(headers or {})}, media_type)
+
+
+async def _read(request: Request) -> _GraphQLRequest:
+    if request.method in {"GET", "HEAD"}:
+        parameters: dict[str, Any] = dict(request.query_params)
+        for name in ("variables", "extensions"):
+            if name in parameters:
+                parameters[name] = _parse_json(parameters[name], f"The parameter {name}")
+        return _request_from(parameters)
+    if request.method != "POST":
+        raise _Refused(405, "Send GraphQL by GET or POST.", {"Allow": "GET, HEAD, POST"})
+    content_type = Message()
+    content_type["content-type"] = request.headers.get("content-type", "")
+    if content_type.get_content_type() != _JSON or "content-type" not in request.headers:
+        raise _Refused(415, f"The request body must be {_JSON}.")
+    charset = content_type.get_content_charset("utf-8")
+    if charset not in {"utf-8", "utf8"}:
+        raise _Refused(415, "The request body must be in UTF-8.")
+    try:
+        body = await request.body()
+    except HTTPException as error:
+        raise _Refused(error.status_code, error.detail) from None
+    return _request_from(_parse_json(body, "The request body"))
+
+
+def _parse_json(text: str | bytes, what: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise _Refused(400, f"{what} is not valid JSON.") from None
+
+
+def _request_from(parameters: Any) -> _GraphQLRequest:
+    if isinstance(parameters, list):
+        raise _Refused(400, "Batches are not accepted: send one operation in a request.")
+    if not isinstance(parameters, dict):
+        raise _Refused(400, "The request body must be a JSON object.")
+    query = parameters.get("query")
+    if not isinstance(query, str) or not query:
+        raise _Refused(400, "query must be a string that holds a GraphQL document.")
+    # Clients send null for what they leave out; an empty name means none in some of them.
+    name = parameters.get("operationName") or None
+    if not isinstance(name, str | None):
+        raise _Refused(400, "operationName must be a string.")
+    variables = parameters.get("variables")
+    if not isinstance(variables, dict | None):
+        raise _Refused(400, "variables must be an object.")
+    if not isinstance(parameters.get("extensions"), dict | None):
+        raise _Refused(400, "extensions must be an object.")
+    return _GraphQLRequest(query, name, variables or {})
+
+
+def _wants_page(request: Request) -> bool:
+    return (
+        request.method in {"GET", "HEAD"}
+        and "query" not in request.query_params
+        and "text/html" in request.headers.get("accept", "")
+    )
+
+
+def _negotiate(accept: str | None) -> str:
+    """The media type to answer in: the one that the caller likes better, JSON if in doubt."""
+    likes = {_JSON: 0.0, _GRAPHQL_JSON: 0.0}
+    for part in (accept or "*/*").split(","):
+        media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        quality = 1.0
+        for parameter in parameters:
+            if parameter.startswith("q="):
+                try:
+                    quality = float(parameter[2:])
+                except ValueError:
+                    quality = 0.0
+        if media_type in likes:
+            likes[media_type] = max(likes[media_type], quality)
+        elif media_type in {"*/*", "application/*"}:
+            likes[_JSON] = max(likes[_JSON], quality / 1000)  # anything named wins over a wildcard
+    return _GRAPHQL_JSON if likes[_GRAPHQL_JSON] > likes[_JSON] else _JSON

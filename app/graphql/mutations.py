@@ -1,0 +1,129 @@
+"""The root fields that change, with their payloads: each field is one transaction.
+
+Input that is refused is data of the payload (`userErrors`), and then nothing was changed.
+"""
+
+from typing import Annotated
+
+import strawberry
+
+from app.domain.errors import InvalidInput
+from app.domain.order import EventSource
+from app.graphql.context import Info
+from app.graphql.errors import UserError, user_errors
+from app.graphql.inputs import AddOrderInput, ChangeOrderStatusInput, DeleteOrdersInput
+from app.graphql.publish import resolved
+from app.graphql.types import Order
+from app.services import orders
+
+_SUCCESS = "Why it was refused. Empty on success."
+_FULL_SUCCESS = "What was refused. Empty on full success."
+
+
+@strawberry.type(description="The result of `addOrder`.")
+class AddOrderPayload:
+    """A new order, or why there is none."""
+
+    order: Order | None = strawberry.field(description="The new order. Null when refused.")
+    user_errors: list[UserError] = strawberry.field(description=_SUCCESS)
+
+
+@strawberry.type(description="The result of `changeOrderStatus`.")
+class ChangeOrderStatusPayload:
+    """What became of each change."""
+
+    orders: list[Order] = strawberry.field(
+        description="The orders now at the asked status, in input order."
+    )
+    user_errors: list[UserError] = strawberry.field(description=_FULL_SUCCESS)
+
+
+@strawberry.type(description="The result of `deleteOrders`.")
+class DeleteOrdersPayload:
+    """What became of each order."""
+
+    deleted_ids: list[strawberry.ID] = strawberry.field(
+        description="Ids of the orders this call deleted, in input order."
+    )
+    user_errors: list[UserError] = strawberry.field(description=_FULL_SUCCESS)
+
+
+@strawberry.type(
+    description=(
+        "What the caller can change. Each field is one transaction. A payload is null only when a"
+        " top-level error says why."
+    )
+)
+class Mutation:
+    """Changing."""
+
+    @resolved("Place an order for oneself. Needs `ORDERS_WRITE`.")
+    async def add_order(
+        self,
+        info: Info,
+        input: Annotated[AddOrderInput, strawberry.argument(description="The new order.")],
+    ) -> AddOrderPayload | None:
+        """One order."""
+        principal = await info.context.principal()
+        try:
+            new = input.to_service()
+            async with info.context.database.transaction() as connection:
+                order = await orders.add_order(
+                    connection, principal, new, source=EventSource.GRAPHQL
+                )
+        except InvalidInput as error:
+            return AddOrderPayload(order=None, user_errors=user_errors(error.problems))
+        return AddOrderPayload(order=Order.of(order), user_errors=[])
+
+    @resolved("Set the status of orders. Needs `ADMIN`.")
+    async def change_order_status(
+        self,
+        info: Info,
+        input: Annotated[
+            ChangeOrderStatusInput, strawberry.argument(description="The new statuses.")
+        ],
+    ) -> ChangeOrderStatusPayload | None:
+        """Many orders."""
+        principal = await info.context.principal()
+        orders.authorize_status_change(principal)
+        try:
+            changes = input.to_service()
+            async with info.context.database.transaction() as connection:
+                result = await orders.change_order_status(
+                    connection,
+                    principal,
+                    changes,
+                    on_error=input.on_error,
+                    source=EventSource.GRAPHQL,
+                )
+        except InvalidInput as error:
+            return ChangeOrderStatusPayload(orders=[], user_errors=user_errors(error.problems))
+        return ChangeOrderStatusPayload(
+            orders=[Order.of(order) for order in result.orders],
+            user_errors=user_errors(result.problems),
+        )
+
+    @resolved(
+        "Delete orders: one's own with `ORDERS_WRITE`, anyone's with `ADMIN`. Their events stay."
+    )
+    async def delete_orders(
+        self,
+        info: Info,
+        input: Annotated[
+            DeleteOrdersInput, strawberry.argument(description="The orders to delete.")
+        ],
+    ) -> DeleteOrdersPayload | None:
+        """Many orders."""
+        principal = await info.context.principal()
+        try:
+            ids = input.to_service()
+            async with info.context.database.transaction() as connection:
+                result = await orders.delete_orders(
+                    connection, principal, ids, on_error=input.on_error, source=EventSource.GRAPHQL
+                )
+        except InvalidInput as error:
+            return DeleteOrdersPayload(deleted_ids=[], user_errors=user_errors(error.problems))
+        return DeleteOrdersPayload(
+            deleted_ids=[strawberry.ID(id_) for id_ in result.ids],
+            user_errors=user_errors(result.problems),
+        )

@@ -1,0 +1,99 @@
+"""Relay cursor connections: the four page arguments to a page, positions to opaque cursors.
+
+Source: GraphQL Cursor Connections Specification. Stricter than it in one point: `first` and
+`last` together, which it discourages, are refused.
+"""
+
+import base64
+import binascii
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+from app.domain.errors import InvalidInput, ProblemCode
+from app.domain.ids import parse_object_id
+from app.services.order_queries import OrderSort, Position
+from app.services.orders import Page
+
+DEFAULT_PAGE_SIZE = 20
+MAX_PAGE_SIZE = 100
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+PageArguments: TypeAlias = tuple[int | None, str | None, int | None, str | None]
+"""`first`, `after`, `last` and `before` as a caller gave them."""
+
+
+def encode_cursor(position: Position, sort: OrderSort) -> str:
+    """An opaque cursor for a position in a list of that sort."""
+    instant = (position.created_at - _EPOCH) // _MICROSECOND
+    plain = f"{_sort_key(sort)}:{instant}:{position.id}"
+    return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, sort: OrderSort, argument: str) -> Position:
+    """The position that a cursor stands for.
+
+    Raises:
+        InvalidInput: it is no cursor, or one of a list with another sort.
+    """
+    padded = cursor + "=" * (-len(cursor) % 4)
+    try:
+        key, instant, id_ = (
+            base64.b64decode(padded, altchars=b"-_", validate=True).decode().split(":")
+        )
+        position = Position(_EPOCH + int(instant) * _MICROSECOND, id_)
+    except (binascii.Error, ValueError, OverflowError):
+        raise InvalidInput.single("is not a cursor of this list", argument) from None
+    # Only what encode_cursor writes is a cursor: no second spelling of one, no other sort's.
+    if (
+        key != _sort_key(sort)
+        or parse_object_id(id_) != id_
+        or (encode_cursor(position, sort) != cursor)
+    ):
+        raise InvalidInput.single("is not a cursor of this list", argument)
+    return position
+
+
+def page_size(size: int, argument: str) -> int:
+    """The size, if a page may have it.
+
+    Raises:
+        InvalidInput: it is negative or over the maximum.
+    """
+    if not 0 <= size <= MAX_PAGE_SIZE:
+        raise InvalidInput.single(
+            f"must be from 0 to {MAX_PAGE_SIZE}, not {size}",
+            argument,
+            code=ProblemCode.OUT_OF_RANGE,
+        )
+    return size
+
+
+def page_from_arguments(
+    first: int | None, after: str | None, last: int | None, before: str | None, sort: OrderSort
+) -> Page:
+    """The page that a connection's arguments mean.
+
+    Raises:
+        InvalidInput: a size is out of range, both sizes are given, or a cursor is none.
+    """
+    if first is not None and last is not None:
+        raise InvalidInput.single("can't be used together with first", "last")
+    if last is not None:
+        size, argument = last, "last"
+    else:
+        size, argument = (DEFAULT_PAGE_SIZE if first is None else first), "first"
+    return Page(
+        size=page_size(size, argument),
+        after=None if after is None else decode_cursor(after, sort, "after"),
+        before=None if before is None else decode_cursor(before, sort, "before"),
+        from_end=last is not None,
+    )
+
+
+def _sort_key(sort: OrderSort) -> str:
+    # The column, not the direction: a cursor is a place between two orders, and both directions
+    # of a sort have the same places.
+    return sort.value.removesuffix("_asc").removesuffix("_desc")

@@ -1,0 +1,130 @@
+"""The page for browsers at `/graphql`: Strawberry's GraphiQL, with our examples in its tabs.
+
+The page loads GraphiQL from the address that Strawberry chose for it, so a browser needs the
+internet for it; the service does not.
+"""
+
+import orjson
+from strawberry.http.ides import get_graphql_ide_html
+
+_EXAMPLES = {
+    "orders": """# The newest orders you may see, a page at a time.
+query Orders($first: Int = 5, $after: String) {
+  orders(first: $first, after: $after, filter: { status: [PENDING, DELIVERY] }) {
+    totalCount
+    pageInfo { hasNextPage endCursor }
+    nodes {
+      id number status createdAt
+      customer { name }
+      total { amount currencyCode }
+      items { name quantity shipping unitPrice { amount } product { price { amount } } }
+    }
+  }
+}
+""",
+    "me": """# Who is calling, and their latest orders.
+query Me {
+  scopes
+  me {
+    id name email isAdmin
+    orders(first: 3) { nodes { id number status total { amount } } }
+  }
+}
+""",
+    "products": """# The catalogue: ids for addOrder.
+query Products {
+  products(first: 10) { id name price { amount currencyCode } }
+}
+""",
+    "addOrder": """# Put a product's id into the variables below.
+mutation AddOrder($input: AddOrderInput!) {
+  addOrder(input: $input) {
+    order { id number total { amount } items { name quantity } }
+    userErrors { code field message }
+  }
+}
+""",
+    "changeOrderStatus": """# Needs an administrator's key.
+mutation ChangeOrderStatus($input: ChangeOrderStatusInput!) {
+  changeOrderStatus(input: $input) {
+    orders { id status version }
+    userErrors { code field message }
+  }
+}
+""",
+    "deleteOrders": """mutation DeleteOrders($input: DeleteOrdersInput!) {
+  deleteOrders(input: $input) {
+    deletedIds
+    userErrors { code field message }
+  }
+}
+""",
+    "one order": """# Any object by its id.
+query One($id: ID!) {
+  order(id: $id) { number status address version updatedAt }
+  node(id: $id) { __typename id }
+}
+""",
+}
+_NO_ID = "000000000000000000000000"
+_VARIABLES: dict[str, object] = {
+    "orders": {"first": 5},
+    "addOrder": {
+        "input": {
+            "items": [{"productId": _NO_ID, "quantity": 2, "shipping": "REGULAR"}],
+            "address": "1 Main St, Carlton",
+        }
+    },
+    "changeOrderStatus": {
+        "input": {
+            "changes": [{"orderId": _NO_ID, "status": "COMPLETED"}],
+            "onError": "SKIP_FAILED",
+        }
+    },
+    "deleteOrders": {"input": {"ids": [_NO_ID], "onError": "SKIP_FAILED"}},
+    "one order": {"id": _NO_ID},
+}
+
+# What of Strawberry's page is replaced, and by what. A page that has no such place any more is
+# served as it is: a test fails then, the playground still works.
+_STATE = """query: query,
+          variables: variables,
+          headers: headers,"""
+_COMPONENT = "function GraphiQLWithExplorer() {"
+
+
+def playground_page(key: str | None) -> str:
+    """The page.
+
+    Args:
+        key: What to put into the header `Authorization` of each tab; None leaves a place for it.
+    """
+    headers = orjson.dumps(
+        {"Authorization": key or "your API key"}, option=orjson.OPT_INDENT_2
+    ).decode()
+    tabs = [
+        {
+            "query": text,
+            "headers": headers,
+            "variables": orjson.dumps(
+                _VARIABLES.get(name, {}), option=orjson.OPT_INDENT_2
+            ).decode(),
+        }
+        for name, text in _EXAMPLES.items()
+    ]
+    # "</" would end the script element that this stands in.
+    start = orjson.dumps({"defaultTabs": tabs, "defaultHeaders": headers}).decode()
+    start = start.replace("</", "<\\/")
+    page = get_graphql_ide_html("graphiql")
+    page = page.replace("<title>Strawberry GraphiQL</title>", "<title>orders-graphql</title>")
+    page = page.replace(
+        _COMPONENT,
+        f"const startState = parameters.q ? {{ query: parameters.q }} : {start};\n\n"
+        f"      {_COMPONENT}",
+    )
+    page = page.replace(_STATE, "...startState,")
+    # The key stays out of the browser's storage.
+    return page.replace(
+        "shouldPersistHeaders: true,",
+        "shouldPersistHeaders: false, showPersistHeadersSettings: false,",
+    )

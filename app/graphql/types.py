@@ -1,0 +1,343 @@
+"""What GraphQL callers read: the domain's objects in the schema's names and shapes."""
+
+from datetime import datetime
+from typing import Self
+
+import strawberry
+
+from app.domain import money
+from app.domain import order as domain
+from app.domain.ids import ProductId, UserId
+from app.domain.principal import Scope
+from app.graphql.context import Info, OrderList
+from app.graphql.inputs import (
+    After,
+    Before,
+    FilterArgument,
+    LastSize,
+    OrderFilter,
+    PageSize,
+    SortArgument,
+)
+from app.graphql.pagination import PageArguments, encode_cursor, page_from_arguments
+from app.graphql.publish import publish_enum, resolved
+from app.graphql.scalars import Decimal
+from app.services import orders, users
+from app.services.order_queries import OrderSort, Position, position_of
+
+publish_enum(
+    Scope,
+    name="Scope",
+    description="What a key may do.",
+    values={
+        "ORDERS_READ": "Read one's own orders, and products. In keys: `orders:read`.",
+        "ORDERS_WRITE": "Place and delete one's own orders. In keys: `orders:write`.",
+        "ADMIN": (
+            "See and delete everyone's orders, change status. Brings the two others with it."
+            " In keys: `admin`, as in the legacy documentation."
+        ),
+    },
+)
+
+
+@strawberry.interface(description="Anything that can be fetched again by its id.")
+class Node:
+    """An object with an id."""
+
+    id: strawberry.ID = strawberry.field(
+        description="24 lowercase hex digits, unique over all types, the same id REST uses."
+    )
+
+
+@strawberry.type(description="A sum of money.")
+class Money:
+    """An amount with its currency."""
+
+    amount: Decimal = strawberry.field(description="The exact amount in the currency's main unit.")
+    currency_code: str = strawberry.field(description="ISO 4217 code, for example `USD`.")
+
+    @classmethod
+    def of(cls, minor: int, currency: str) -> Self:
+        """From minor units."""
+        return cls(amount=Decimal(money.decimal_amount(minor)), currency_code=currency)
+
+
+@strawberry.type(description="A product as it is today.")
+class Product(Node):
+    """A product of the catalogue."""
+
+    id: strawberry.ID = strawberry.field(description="The id; `productId` in REST.")
+    name: str = strawberry.field(description="Name.")
+    description: str = strawberry.field(description="Description.")
+    image: str | None = strawberry.field(description="Image path.")
+    price: Money = strawberry.field(description="Price of one piece.")
+
+    @classmethod
+    def of(cls, product: domain.Product) -> Self:
+        """From the domain's product."""
+        return cls(
+            id=strawberry.ID(product.id),
+            name=product.name,
+            description=product.description,
+            image=product.image,
+            price=Money.of(product.price_minor, product.currency),
+        )
+
+
+@strawberry.type(
+    description=(
+        "One line of an order."
+        " Name, image and price are a snapshot taken when the order was placed."
+    )
+)
+class OrderItem:
+    """One line of an order."""
+
+    id: strawberry.ID = strawberry.field(description="The item's id; `items._id` in REST.")
+    name: str = strawberry.field(description="Product name on that day.")
+    image: str | None = strawberry.field(description="Product image path on that day.")
+    unit_price: Money = strawberry.field(description="Price of one piece on that day.")
+    quantity: int = strawberry.field(description="How many pieces, at least 1.")
+    total: Money = strawberry.field(description="`unitPrice` times `quantity`.")
+    shipping: domain.ShippingMethod = strawberry.field(description="How it travels.")
+    product_id: strawberry.ID = strawberry.field(
+        description="The product's id, kept even when the product is gone."
+    )
+
+    @resolved("The product as it is today. Null when it was removed from the catalogue.")
+    async def product(self, info: Info) -> Product | None:
+        """Through the loader: one statement for all items of the answer."""
+        found = await info.context.products.load(ProductId(self.product_id))
+        return None if found is None else Product.of(found)
+
+    @classmethod
+    def of(cls, item: domain.OrderItem, currency: str) -> Self:
+        """From the domain's item."""
+        return cls(
+            id=strawberry.ID(item.id),
+            name=item.name,
+            image=item.image,
+            unit_price=Money.of(item.unit_price_minor, currency),
+            quantity=item.quantity,
+            total=Money.of(item.total_minor, currency),
+            shipping=item.shipping,
+            product_id=strawberry.ID(item.product_id),
+        )
+
+
+@strawberry.type(description="An order with its items.")
+class Order(Node):
+    """An order."""
+
+    order: strawberry.Private[domain.Order]
+
+    id: strawberry.ID = strawberry.field(description="The id; `orderId` in REST.")
+    number: int = strawberry.field(
+        description=(
+            "Number among the customer's orders, 1 is the first one placed; `orderNum` in REST."
+            " Never reused, never renumbered."
+        )
+    )
+    status: domain.OrderStatus = strawberry.field(description="Where the order stands.")
+    address: str = strawberry.field(description="Delivery address as the customer wrote it.")
+    created_at: datetime = strawberry.field(description="When it was placed.")
+    updated_at: datetime = strawberry.field(description="When it last changed.")
+    version: int = strawberry.field(
+        description=(
+            "Goes up by one with each change. Send it back as `expectedVersion` to refuse a lost"
+            " update."
+        )
+    )
+
+    @resolved("The items, in the order they were sent.")
+    def items(self) -> list[OrderItem]:
+        """They came with the order."""
+        return [OrderItem.of(item, self.order.currency) for item in self.order.items]
+
+    @resolved("Sum of the item totals.")
+    def total(self) -> Money:
+        """As stored with the order."""
+        return Money.of(self.order.total_minor, self.order.currency)
+
+    @resolved("Who placed it. Null when that user no longer exists.")
+    async def customer(self, info: Info) -> "User | None":
+        """Through the loader: one statement for all orders of the answer."""
+        found = await info.context.users.load(self.order.user_id)
+        return None if found is None else User.of(found)
+
+    @classmethod
+    def of(cls, order: domain.Order) -> Self:
+        """From the domain's order."""
+        return cls(
+            order=order,
+            id=strawberry.ID(order.id),
+            number=order.number,
+            status=order.status,
+            address=order.address,
+            created_at=order.created_at,
+            updated_at=order.updated_at,
+            version=order.version,
+        )
+
+
+@strawberry.type(description="Where a page stands in the whole list (Relay cursor connections).")
+class PageInfo:
+    """What a page knows of the list around it; a neighbour is looked for only when asked about."""
+
+    here: strawberry.Private[OrderList]
+    more: strawberry.Private[bool]
+
+    start_cursor: str | None = strawberry.field(
+        description="Cursor of the first item, null on an empty page."
+    )
+    end_cursor: str | None = strawberry.field(
+        description="Cursor of the last item, null on an empty page."
+    )
+
+    @resolved("More items follow this page.")
+    async def has_next_page(self, info: Info) -> bool:
+        """Known from the page itself when it was read forwards."""
+        if self.more and not self.here.page.from_end:
+            return True
+        return await self._any_beyond(info, self.here.page.before, forward=True)
+
+    @resolved("Items precede this page.")
+    async def has_previous_page(self, info: Info) -> bool:
+        """Known from the page itself when it was read backwards."""
+        if self.more and self.here.page.from_end:
+            return True
+        return await self._any_beyond(info, self.here.page.after, forward=False)
+
+    async def _any_beyond(self, info: Info, edge: Position | None, *, forward: bool) -> bool:
+        if edge is None:
+            return False  # the page reaches to the end of the list on this side
+        principal = await info.context.principal()
+        async with info.context.database.read() as connection:
+            return await orders.any_order_beyond(
+                connection,
+                principal,
+                edge,
+                forward=forward,
+                conditions=self.here.conditions,
+                sort=self.here.sort,
+            )
+
+
+@strawberry.type(description="An order in a page.")
+class OrderEdge:
+    """An order with its cursor."""
+
+    cursor: str = strawberry.field(
+        description="Opaque position; stays valid while orders come and go."
+    )
+    node: Order = strawberry.field(description="The order.")
+
+
+@strawberry.type(description="A page of orders.")
+class OrderConnection:
+    """A page of orders."""
+
+    here: strawberry.Private[OrderList]
+    loaded: strawberry.Private[orders.OrderPage]
+
+    @resolved("The orders with their cursors.")
+    def edges(self) -> list[OrderEdge]:
+        """The same orders as `nodes`."""
+        return [
+            OrderEdge(cursor=self._cursor(order), node=Order.of(order))
+            for order in self.loaded.orders
+        ]
+
+    @resolved("The orders alone.")
+    def nodes(self) -> list[Order]:
+        """The same orders as `edges`."""
+        return [Order.of(order) for order in self.loaded.orders]
+
+    @resolved("Where this page stands.")
+    def page_info(self) -> PageInfo:
+        """Needs no statement unless it asks about neighbours."""
+        found = self.loaded.orders
+        return PageInfo(
+            here=self.here,
+            more=self.loaded.more,
+            start_cursor=self._cursor(found[0]) if found else None,
+            end_cursor=self._cursor(found[-1]) if found else None,
+        )
+
+    @resolved("How many orders match over all pages. Counted only when asked for.")
+    async def total_count(self, info: Info) -> int:
+        """One statement."""
+        principal = await info.context.principal()
+        async with info.context.database.read() as connection:
+            return await orders.count_orders(connection, principal, self.here.conditions)
+
+    def _cursor(self, order: domain.Order) -> str:
+        return encode_cursor(position_of(order), self.here.sort)
+
+
+async def load_connection(
+    info: Info,
+    owner: UserId | None,
+    *,
+    page: PageArguments,
+    conditions: OrderFilter | None,
+    sort: OrderSort,
+) -> OrderConnection:
+    """The connection of orders that the arguments mean.
+
+    Args:
+        info: The request.
+        owner: Whose orders; None for all that the caller may see.
+        page: `first`, `after`, `last` and `before` as given.
+        conditions: The filter.
+        sort: The order.
+
+    Raises:
+        InvalidInput: an argument is out of range.
+        Forbidden: the key lacks `orders:read`.
+        Unauthenticated: there is no key that we know.
+    """
+    await info.context.principal()
+    here = OrderList(
+        conditions=(conditions or OrderFilter()).conditions(owner),
+        sort=sort,
+        page=page_from_arguments(*page, sort),
+    )
+    return OrderConnection(here=here, loaded=await info.context.pages.load(here))
+
+
+@strawberry.type(description="A person with an account.")
+class User(Node):
+    """A person with an account."""
+
+    id: strawberry.ID = strawberry.field(description="The id.")
+    name: str = strawberry.field(description="Full name.")
+    email: str | None = strawberry.field(description="E-mail address. Null when none is known.")
+    is_admin: bool = strawberry.field(description="Whether this person is an administrator.")
+
+    @resolved("This person's orders, newest first by default.")
+    async def orders(
+        self,
+        info: Info,
+        first: PageSize = None,
+        after: After = None,
+        last: LastSize = None,
+        before: Before = None,
+        filter: FilterArgument = None,
+        sort: SortArgument = OrderSort.CREATED_AT_DESC,
+    ) -> OrderConnection:
+        """A page of them."""
+        return await load_connection(
+            info,
+            UserId(self.id),
+            page=(first, after, last, before),
+            conditions=filter,
+            sort=sort,
+        )
+
+    @classmethod
+    def of(cls, user: users.User) -> Self:
+        """From the account."""
+        return cls(
+            id=strawberry.ID(user.id), name=user.name, email=user.email, is_admin=user.is_admin
+        )

@@ -1,0 +1,102 @@
+"""Builds the application from settings: database, doors, middleware. No rule of the shop."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from app.db.engine import Database
+from app.domain.errors import Unavailable
+from app.graphql.endpoint import GraphQLEndpoint
+from app.graphql.limits import Limits
+from app.graphql.playground import playground_page
+from app.graphql.schema import build_schema
+from app.middleware import BodyLimit, Cors, RequestId
+from app.rest import pages
+from app.rest.legacy import LegacyOrders
+from app.rest.ops import Probes
+from app.services import demo
+from app.services.auth import Authenticator
+from app.settings import Settings
+from app.telemetry import configure_logging
+
+log = structlog.stdlib.get_logger()
+
+_WRITE_USE_EVERY_S = 15
+
+
+def serving_app(settings: Settings) -> Starlette:
+    """The application of one server process, with its logging set up."""
+    configure_logging(settings.log_level, settings.log_format)
+    return create_app(settings)
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The application. Its database is opened by the first request and closed by the lifespan."""
+    database = Database(settings.database_url)
+    authenticator = Authenticator(database)
+    schema = build_schema()
+    demo_keys = demo.read_keys(database.path) if settings.demo else None
+    graphql = GraphQLEndpoint(
+        schema,
+        Limits(
+            depth=settings.max_query_depth,
+            tokens=settings.max_query_tokens,
+            aliases=settings.max_query_aliases,
+            nodes=settings.max_query_nodes,
+        ),
+        database,
+        authenticator,
+        playground_page(demo_keys.admin if demo_keys else None) if settings.playground else None,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
+        writing = asyncio.create_task(_write_use(authenticator))
+        yield
+        writing.cancel()
+        with suppress(asyncio.CancelledError):
+            await writing
+        with suppress(Unavailable):
+            await authenticator.write_use()
+        await database.dispose()
+
+    return Starlette(
+        routes=[
+            Route("/graphql", graphql),
+            *LegacyOrders(database, authenticator).routes(),
+            *Probes(database).routes(),
+            *pages.routes(schema.sdl),
+        ],
+        middleware=[
+            Middleware(RequestId),
+            Middleware(Cors),
+            Middleware(BodyLimit, limit_bytes=settings.body_limit_bytes),
+        ],
+        exception_handlers={HTTPException: _http_error},
+        lifespan=lifespan,
+    )
+
+
+async def _write_use(authenticator: Authenticator) -> None:
+    while True:
+        await asyncio.sleep(_WRITE_USE_EVERY_S)
+        try:
+            await authenticator.write_use()
+        except Unavailable:
+            log.warning("the last use of keys could not be written; it will be tried again")
+
+
+async def _http_error(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    sentences = {404: "There is nothing here.", 405: "This path takes another method."}
+    message = sentences.get(error.status_code, error.detail)
+    return JSONResponse({"msg": message}, error.status_code, error.headers)

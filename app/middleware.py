@@ -1,0 +1,146 @@
+"""What every request passes, whichever door it goes to: an id, a log line, CORS, a body limit.
+
+Pure ASGI, so that answers can stream and nothing is copied.
+"""
+
+import re
+import time
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = structlog.stdlib.get_logger()
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z", re.ASCII)
+_METHODS = "GET, HEAD, POST"
+_HEADERS = ("Authorization", "Content-Type")
+_EXPOSED = "X-Request-Id, Retry-After"
+_PREFLIGHT_S = 7_200  # the longest that browsers keep a preflight's answer
+
+
+class RequestId:
+    """Give each request an id (the caller's own, if it sent a sane one) and one line in the log."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, with its id in `X-Request-Id` of the answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        sent = Headers(scope=scope).get("x-request-id", "")
+        request_id = sent if _REQUEST_ID.match(sent) else uuid4().hex
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started = time.perf_counter()
+        status = 500
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            # Not the query string: a GraphQL document or its variables may stand there.
+            log.info(
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                duration_ms=round((time.perf_counter() - started) * 1000, 2),
+            )
+
+
+class Cors:
+    """Let pages of any origin call. Keys travel in a header, so there are no cookies to protect.
+
+    Source: Fetch standard, CORS protocol. `*` as allowed header would not cover Authorization, so
+    that one is named, and whatever a preflight asks for is allowed beside it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a preflight; to every other answer add who may read it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            await self._preflight(headers, send)
+            return
+
+        async def send_with_origin(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer = MutableHeaders(scope=message)
+                answer["Access-Control-Allow-Origin"] = "*"
+                answer["Access-Control-Expose-Headers"] = _EXPOSED
+            await send(message)
+
+        await self._app(scope, receive, send_with_origin)
+
+    @staticmethod
+    async def _preflight(headers: Headers, send: Send) -> None:
+        asked = headers.get("access-control-request-headers", "").split(",")
+        allowed = {name.lower(): name for name in _HEADERS}
+        for name in asked:
+            if re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name.strip()):
+                allowed.setdefault(name.strip().lower(), name.strip())
+        answer = MutableHeaders()
+        answer["Access-Control-Allow-Origin"] = "*"
+        answer["Access-Control-Allow-Methods"] = _METHODS
+        answer["Access-Control-Allow-Headers"] = ", ".join(allowed.values())
+        answer["Access-Control-Max-Age"] = str(_PREFLIGHT_S)
+        answer["Vary"] = "Access-Control-Request-Headers"
+        await send({"type": "http.response.start", "status": 204, "headers": answer.raw})
+        await send({"type": "http.response.body"})
+
+
+class BodyLimit:
+    """Refuse a request body over the limit when a door reads it, not before.
+
+    So a caller without a key is told that, and not how large its body was. Starlette's own limit
+    replaces such an answer with its own text.
+    """
+
+    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
+        self._app = app
+        self._limit_bytes = limit_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; reading its body raises HTTPException 413 when it is too large."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "")
+        received = int(declared) if declared.isdecimal() else 0
+        too_large = HTTPException(
+            413, f"The request body must not be larger than {self._limit_bytes} bytes."
+        )
+        if received > self._limit_bytes:
+
+            async def refuse() -> Message:
+                raise too_large
+
+            await self._app(scope, refuse, send)
+            return
+        received = 0
+
+        async def receive_counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._limit_bytes:
+                raise too_large
+            return message
+
+        await self._app(scope, receive_counted, send)

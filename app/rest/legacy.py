@@ -1,0 +1,318 @@
+"""The four legacy paths, byte for byte what their callers read.
+
+Source: the wire contract of the legacy orders API (docs in README, "The REST paths"). This door
+knows bodies, codes and the legacy's names; what is allowed and what happens is the services'.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from email.message import Message
+from typing import Annotated, Any, Literal, TypeVar
+
+import orjson
+import structlog
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Scope
+
+from app.db.engine import Database
+from app.domain.clock import long_date, rfc3339
+from app.domain.errors import (
+    AppError,
+    Forbidden,
+    InvalidInput,
+    MissingKey,
+    Unauthenticated,
+    Unavailable,
+    describe,
+)
+from app.domain.money import json_number
+from app.domain.order import (
+    EventSource,
+    NewItem,
+    NewOrder,
+    Order,
+    OrderStatus,
+    ShippingMethod,
+    StatusChange,
+)
+from app.domain.principal import Principal
+from app.domain.principal import Scope as KeyScope
+from app.services import orders
+from app.services.auth import Authenticator
+
+log = structlog.stdlib.get_logger()
+
+# This door's names for the services' ones.
+_NAMES = {"product_id": "product", "order_id": "orderId", "changes": "items", "ids": "orderId"}
+
+
+def _whole(value: object) -> object:
+    # JSON has one kind of number: 2.0 is 2.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+class _Body(BaseModel):
+    """A request body. Unknown fields are passed over, values of another type are refused."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class AddItem(_Body):
+    """One line of a new order."""
+
+    product: str
+    shipping: Literal["Next day", "Regular", "Budget"]
+    quantity: Annotated[int, BeforeValidator(_whole)] = 1
+
+
+class AddBody(_Body):
+    """POST /orders/add."""
+
+    items: list[AddItem]
+    address: str
+
+
+class StatusItem(_Body):
+    """One order's new status."""
+
+    order_id: str = Field(alias="orderId")
+    status: Literal["pending", "delivery", "completed"]
+
+
+class StatusBody(_Body):
+    """POST /orders/change-status."""
+
+    items: list[StatusItem]
+
+
+class DeleteBody(_Body):
+    """POST /orders/delete."""
+
+    order_ids: list[str] = Field(alias="orderId")
+
+
+BodyType = TypeVar("BodyType", bound=_Body)
+
+
+class _Refused(Exception):
+    """The request's body can't be used, whatever it would ask for."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class LegacyOrders:
+    """The handlers of the four paths."""
+
+    database: Database
+    authenticator: Authenticator
+
+    def routes(self) -> list[BaseRoute]:
+        """The four paths, each in any letter case and with or without a slash at its end."""
+        return [
+            _LegacyRoute("/orders/get_all", self._door(self.get_all), methods=["GET"]),
+            _LegacyRoute("/orders/add", self._door(self.add), methods=["POST"]),
+            _LegacyRoute("/orders/change-status", self._door(self.change_status), methods=["POST"]),
+            _LegacyRoute("/orders/delete", self._door(self.delete), methods=["POST"]),
+        ]
+
+    async def get_all(self, _request: Request, principal: Principal) -> Response:
+        """The caller's own orders: a row per item, highest order number first.
+
+        Source: legacy routes/orders.js, get_all.
+        """
+        async with self.database.read() as connection:
+            found = await orders.all_own_orders(connection, principal)
+        return _json(
+            [
+                {
+                    "orderId": order.id,
+                    "productId": item.product_id,
+                    "image": item.image,
+                    "name": item.name,
+                    "price": json_number(item.unit_price_minor),
+                    "quantity": item.quantity,
+                    "shipping": item.shipping,
+                    "status": order.status,
+                    "createdAt": created,
+                    "orderNum": order.number,
+                }
+                for order in found
+                for created in (long_date(order.created_at),)
+                for item in order.items
+            ]
+        )
+
+    async def add(self, request: Request, principal: Principal) -> Response:
+        """Place an order.
+
+        Source: legacy routes/orders.js, add; its documentation for the content type.
+        """
+        body = await _read(request, AddBody)
+        new = NewOrder(
+            [
+                NewItem(item.product, item.quantity, ShippingMethod(item.shipping))
+                for item in body.items
+            ],
+            body.address,
+        )
+        async with self.database.transaction() as connection:
+            await orders.add_order(connection, principal, new, source=EventSource.REST)
+        return PlainTextResponse("ORDER SUCCESS")
+
+    async def change_status(self, request: Request, principal: Principal) -> Response:
+        """Set the status of anyone's orders; unknown ids are passed over, the last of twins wins.
+
+        Source: legacy routes/orders.js, change-status.
+        """
+        orders.authorize_status_change(principal)
+        body = await _read(request, StatusBody)
+        wanted = {item.order_id.lower(): item for item in body.items}
+        changes = [
+            StatusChange(item.order_id, OrderStatus(item.status)) for item in wanted.values()
+        ]
+        async with self.database.transaction() as connection:
+            result = await orders.change_order_status(
+                connection,
+                principal,
+                changes,
+                on_error=orders.ErrorPolicy.SKIP_FAILED,
+                source=EventSource.REST,
+            )
+        return _json(
+            [_document(order) for order in sorted(result.orders, key=lambda order: order.id)]
+        )
+
+    async def delete(self, request: Request, principal: Principal) -> Response:
+        """Delete orders; ids that are unknown or not the caller's to delete are passed over.
+
+        Source: legacy routes/orders.js, delete; its documentation for who may.
+        """
+        body = await _read(request, DeleteBody)
+        async with self.database.transaction() as connection:
+            result = await orders.delete_orders(
+                connection,
+                principal,
+                list({order_id.lower(): order_id for order_id in body.order_ids}.values()),
+                on_error=orders.ErrorPolicy.SKIP_FAILED,
+                source=EventSource.REST,
+            )
+        return _json({"acknowledged": True, "deletedCount": len(result.ids)})
+
+    def _door(
+        self, handle: Callable[[Request, Principal], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            try:
+                # Before the body is looked at: who has no key learns nothing about bodies.
+                principal = await self.authenticator.authenticate(
+                    request.headers.get("authorization")
+                )
+                return await handle(request, principal)
+            except AppError as error:
+                return _refusal(error)
+            except _Refused as refused:
+                return _json({"msg": str(refused)}, refused.status)
+            except HTTPException as error:
+                return _json({"msg": error.detail}, error.status_code)
+            except Exception:
+                log.exception("unexpected error")
+                return _json({"msg": "request error"}, 500)
+
+        return answer
+
+
+class _LegacyRoute(Route):
+    """A route as Express matches it: any letter case, one slash at the end or none."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match the path in its plain form."""
+        if scope["type"] == "http":
+            scope = {**scope, "path": scope["path"].lower().removesuffix("/")}
+        return super().matches(scope)
+
+
+async def _read(request: Request, kind: type[BodyType]) -> BodyType:
+    content_type = Message()
+    content_type["content-type"] = request.headers.get("content-type", "none")
+    if content_type.get_content_type() != "application/json":
+        raise _Refused(415, "The Content-Type must be application/json.")
+    try:
+        content = orjson.loads(await request.body())
+    except orjson.JSONDecodeError:
+        raise _Refused(400, "The request body is not valid JSON.") from None
+    if not isinstance(content, dict):
+        raise _Refused(400, "The request body must be a JSON object.")
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = "".join(
+            f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"]
+        )
+        raise _Refused(400, f"{field.removeprefix('.')} {_phrase(dict(first))}.") from None
+
+
+def _phrase(error: dict[str, Any]) -> str:
+    match error["type"]:
+        case "missing":
+            return "is missing"
+        case "string_type":
+            return "must be a string"
+        case "list_type":
+            return "must be a list"
+        case "model_type":
+            return "must be an object"
+        case "literal_error":
+            return f"must be {error['ctx']['expected']}"
+        case _:
+            return "must be a whole number"
+
+
+def _refusal(error: AppError) -> Response:
+    match error:
+        case MissingKey():
+            return _json({"message": "Unauthorized"}, 401)
+        case Unauthenticated():
+            return _json({"message": "Forbidden"}, 403)
+        case Forbidden(scope=KeyScope.ADMIN):
+            return _json({"msg": "unauthorized user, you are not an administrator"}, 403)
+        case Forbidden():
+            return _json({"msg": str(error)}, 403)
+        case InvalidInput(problems=[first, *_]):
+            return _json({"msg": describe(first, rename=lambda name: _NAMES.get(name, name))}, 400)
+        case Unavailable():
+            log.error("database unavailable", exc_info=error)
+            return _json({"msg": str(error)}, 503)
+    raise TypeError(f"no REST form for {type(error).__name__}") from error
+
+
+def _document(order: Order) -> dict[str, Any]:
+    """An order as Mongoose printed it."""
+    return {
+        "_id": order.id,
+        "user": order.user_id,
+        "items": [
+            {
+                "product": item.product_id,
+                "quantity": item.quantity,
+                "shipping": item.shipping,
+                "_id": item.id,
+            }
+            for item in order.items
+        ],
+        "status": order.status,
+        "address": order.address,
+        "createdAt": rfc3339(order.created_at),
+        "__v": order.version,
+    }
+
+
+def _json(content: object, status: int = 200) -> Response:
+    return Response(orjson.dumps(content), status, media_type="application/json; charset=utf-8")

@@ -1,0 +1,1 @@
+"""The use cases. Every rule and every decision about rights lives here, once."""

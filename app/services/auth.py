@@ -1,0 +1,273 @@
+"""API keys: making, listing and revoking them, and telling from a header who calls.
+
+A key is `ofk_` and 32 random bytes in base 62. Only its SHA-256 is kept: with 256 random bits
+there is nothing to guess, so a slow password hash would buy nothing.
+"""
+
+import hashlib
+import hmac
+import secrets
+import string
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
+
+from app.db import tables
+from app.db.engine import Database
+from app.domain import clock
+from app.domain.errors import InvalidInput, MissingKey, ProblemCode, UnknownKey
+from app.domain.ids import UserId, new_object_id
+from app.domain.principal import Principal, Scope, effective_scopes
+from app.services.users import User
+
+_BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_MARK = "ofk_"
+_PREFIX_LENGTH = len(_MARK) + 8
+_RANDOM_BYTES = 32
+_DIGITS = 43  # enough base-62 digits for 32 bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key's record. `prefix` is how the key begins, to recognise it."""
+
+    id: str
+    user_id: UserId
+    name: str
+    prefix: str
+    scopes: tuple[Scope, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+class Authenticator:
+    """Tells from an `Authorization` header who calls, and notes when each key was used.
+
+    The notes stay in memory until `write_use`, so that no request waits for them.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._used: dict[str, datetime] = {}
+
+    async def authenticate(self, header: str | None) -> Principal:
+        """The caller behind the header: the key alone, or after `Bearer `.
+
+        Raises:
+            MissingKey: no header, or an empty one.
+            UnknownKey: no such key, or it is expired or revoked.
+            Unavailable: the database can't be asked.
+        """
+        if header is None or not header.strip():
+            raise MissingKey
+        key = header.strip()
+        scheme, _, rest = key.partition(" ")
+        if scheme.lower() == "bearer":
+            key = rest.strip()
+        digest = hash_key(key)
+        key_row, user_row = tables.ApiKey, tables.User
+        statement = (
+            select(
+                col(key_row.id),
+                col(key_row.sha256),
+                col(key_row.user_id),
+                col(key_row.scopes),
+                col(key_row.expires_at),
+                col(user_row.is_admin),
+            )
+            .join(user_row, col(user_row.id) == key_row.user_id)
+            .where(col(key_row.sha256) == digest, col(key_row.revoked_at).is_(None))
+        )
+        async with self._database.read() as connection:
+            row = (await connection.execute(statement)).one_or_none()
+        if row is None:
+            raise UnknownKey
+        key_id, sha256, user_id, scopes, expires_at, is_admin = row
+        now = clock.now()
+        if not hmac.compare_digest(sha256, digest) or (expires_at and expires_at <= now):
+            raise UnknownKey
+        self._used[key_id] = now
+        granted = (Scope(scope) for scope in scopes.split())
+        return Principal(UserId(user_id), effective_scopes(granted, user_is_admin=is_admin), key_id)
+
+    async def write_use(self) -> None:
+        """Write down when keys were last used, to the minute.
+
+        Raises:
+            Unavailable: the database can't be written; the notes are kept for the next time.
+        """
+        used, self._used = self._used, {}
+        if not used:
+            return
+        row = tables.ApiKey
+        try:
+            async with self._database.transaction() as connection:
+                for key_id, at in used.items():
+                    minute = at.replace(second=0, microsecond=0)
+                    await connection.execute(
+                        update(row)
+                        .where(
+                            col(row.id) == key_id,
+                            col(row.last_used_at).is_distinct_from(minute),
+                        )
+                        .values(last_used_at=minute)
+                    )
+        except BaseException:
+            self._used = used | self._used
+            raise
+
+
+def new_key() -> str:
+    """A fresh key."""
+    number = int.from_bytes(secrets.token_bytes(_RANDOM_BYTES))
+    digits = ""
+    for _ in range(_DIGITS):
+        number, digit = divmod(number, len(_BASE62))
+        digits += _BASE62[digit]
+    return _MARK + digits
+
+
+def hash_key(key: str) -> str:
+    """What is kept of a key: SHA-256 in hex. Any text has one, whatever bytes a header held."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+async def create_key(
+    connection: AsyncConnection,
+    user: User,
+    *,
+    scopes: Iterable[Scope] = (),
+    name: str = "",
+    expires_in: timedelta | None = None,
+    key: str | None = None,
+) -> str:
+    """Make a key for a user.
+
+    Args:
+        connection: A transaction.
+        user: Whose it is.
+        scopes: What it may do; by default all that the user may.
+        name: What it is for.
+        expires_in: How long it works; for ever by default.
+        key: A key that exists already (a demo key kept in a file); a fresh one by default.
+
+    Returns:
+        The key, which can't be had again.
+
+    Raises:
+        InvalidInput: `admin` for a user who is no administrator, or an expiry out of range.
+    """
+    allowed = [scope for scope in Scope if scope is not Scope.ADMIN or user.is_admin]
+    granted = [scope for scope in Scope if scope in set(scopes)] or allowed
+    if not set(granted) <= set(allowed):
+        raise InvalidInput.single("may hold admin only for a user who is an administrator", "scope")
+    now = clock.now()
+    try:
+        expires_at = None if expires_in is None else now + expires_in
+    except OverflowError:
+        raise InvalidInput.single(
+            "is too far away", "expires_in", code=ProblemCode.OUT_OF_RANGE
+        ) from None
+    key = key or new_key()
+    await connection.execute(
+        insert(tables.ApiKey).values(
+            id=new_object_id(),
+            user_id=user.id,
+            name=name,
+            prefix=key[:_PREFIX_LENGTH],
+            sha256=hash_key(key),
+            scopes=" ".join(granted),
+            created_at=now,
+            expires_at=expires_at,
+            revoked_at=None,
+            last_used_at=None,
+        )
+    )
+    return key
+
+
+async def find_key(connection: AsyncConnection, key: str) -> ApiKey | None:
+    """The record of a key, working or not."""
+    found = await _keys(connection, col(tables.ApiKey.sha256) == hash_key(key))
+    return found[0] if found else None
+
+
+async def list_keys(connection: AsyncConnection) -> list[ApiKey]:
+    """Every key's record, oldest first, for whoever runs the shop."""
+    return await _keys(connection)
+
+
+async def revoke_key(connection: AsyncConnection, prefix: str) -> ApiKey:
+    """Stop the key that begins with `prefix`, from the next request on.
+
+    Raises:
+        InvalidInput: no working key begins so, or more than one does.
+    """
+    row = tables.ApiKey
+    # A whole key may be given too; its prefix finds it. Not LIKE: that ignores letter case.
+    prefix = prefix[:_PREFIX_LENGTH]
+    matching = await _keys(
+        connection,
+        func.substr(col(row.prefix), 1, len(prefix)) == prefix,
+        col(row.revoked_at).is_(None),
+    )
+    if not prefix or not matching:
+        raise InvalidInput.single(
+            f"begins no working key: {prefix}", "prefix", code=ProblemCode.NOT_FOUND
+        )
+    if len(matching) > 1:
+        candidates = ", ".join(key.prefix for key in matching)
+        raise InvalidInput.single(f"begins more than one key: {candidates}", "prefix")
+    await connection.execute(
+        update(row).where(col(row.id) == matching[0].id).values(revoked_at=clock.now())
+    )
+    return matching[0]
+
+
+async def _keys(connection: AsyncConnection, *conditions: ColumnElement[bool]) -> list[ApiKey]:
+    row = tables.ApiKey
+    statement = (
+        select(
+            col(row.id),
+            col(row.user_id),
+            col(row.name),
+            col(row.prefix),
+            col(row.scopes),
+            col(row.created_at),
+            col(row.expires_at),
+            col(row.revoked_at),
+            col(row.last_used_at),
+        )
+        .where(*conditions)
+        .order_by(col(row.created_at), col(row.id))
+    )
+    return [
+        ApiKey(
+            id_,
+            UserId(user_id),
+            name,
+            prefix,
+            tuple(Scope(scope) for scope in scopes.split()),
+            created_at,
+            expires_at,
+            revoked_at,
+            last_used_at,
+        )
+        for (
+            id_,
+            user_id,
+            name,
+            prefix,
+            scopes,
+            created_at,
+            expires_at,
+            revoked_at,
+            last_used_at,
+        ) in await connection.execute(statement)
+    ]

@@ -1,0 +1,114 @@
+"""The catalogue: reading products alone, in batches and by name, and replacing them from a file."""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import ColumnElement, Row, Select, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
+
+from app.db import tables
+from app.db.dialect import upsert
+from app.domain.ids import ProductId
+from app.domain.order import Product
+from app.domain.principal import Principal, Scope
+
+_ROWS_PER_STATEMENT = 500
+
+
+async def list_products(
+    connection: AsyncConnection, principal: Principal, *, size: int
+) -> list[Product]:
+    """The first products by name.
+
+    Raises:
+        Forbidden: the key lacks `orders:read`.
+    """
+    principal.require(Scope.ORDERS_READ)
+    return await first_products(connection, size=size)
+
+
+async def first_products(connection: AsyncConnection, *, size: int | None) -> list[Product]:
+    """The first products by name (all, if `size` is None), for whoever runs the shop."""
+    statement = (
+        _select_live().order_by(col(tables.Product.name), col(tables.Product.id)).limit(size)
+    )
+    return [_product(row) for row in await connection.execute(statement)]
+
+
+async def visible_products(
+    connection: AsyncConnection, principal: Principal, ids: Sequence[ProductId]
+) -> dict[ProductId, Product]:
+    """Those of the products that exist.
+
+    Raises:
+        Forbidden: the key lacks `orders:read`.
+    """
+    principal.require(Scope.ORDERS_READ)
+    return await products_by_id(connection, ids)
+
+
+async def products_by_id(
+    connection: AsyncConnection, ids: Iterable[ProductId]
+) -> dict[ProductId, Product]:
+    """Those of the products that exist and were not removed; rights are the caller's concern."""
+    distinct = list(dict.fromkeys(ids))
+    found: dict[ProductId, Product] = {}
+    for start in range(0, len(distinct), _ROWS_PER_STATEMENT):
+        some = distinct[start : start + _ROWS_PER_STATEMENT]
+        for row in await connection.execute(_select_live(col(tables.Product.id).in_(some))):
+            product = _product(row)
+            found[product.id] = product
+    return found
+
+
+async def replace_products(connection: AsyncConnection, products: Sequence[Product]) -> None:
+    """Insert products, or overwrite those with the same id. Orders keep what was bought."""
+    row = tables.Product
+    statement = upsert(row)
+    statement = statement.on_conflict_do_update(
+        index_elements=[row.id],
+        set_={
+            name: statement.excluded[name]
+            for name in ("name", "image", "description", "price_minor", "currency", "deleted_at")
+        },
+    )
+    if products:
+        await connection.execute(
+            statement,
+            [
+                {
+                    "id": product.id,
+                    "name": product.name,
+                    "image": product.image,
+                    "description": product.description,
+                    "price_minor": product.price_minor,
+                    "currency": product.currency,
+                    "deleted_at": None,
+                }
+                for product in products
+            ],
+        )
+
+
+def _select_live(*conditions: ColumnElement[bool]) -> Select[str, str, str | None, str, int, str]:
+    row = tables.Product
+    return select(
+        col(row.id),
+        col(row.name),
+        col(row.image),
+        col(row.description),
+        col(row.price_minor),
+        col(row.currency),
+    ).where(col(row.deleted_at).is_(None), *conditions)
+
+
+def _product(row: Row[str, str, str | None, str, int, str]) -> Product:
+    id_, name, image, description, price, currency = row
+    return Product(
+        id=ProductId(id_),
+        name=name,
+        image=image,
+        description=description,
+        price_minor=price,
+        currency=currency,
+    )

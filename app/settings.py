@@ -1,0 +1,109 @@
+"""The environment as one frozen object; an unknown or wrong setting stops the program at once.
+
+Every setting is an environment variable `ORDERS_<NAME>`, or a line of `.env` in the current folder.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_PREFIX = "ORDERS_"
+
+
+class SettingsError(Exception):
+    """The settings can't be used; the message names each wrong one, a line each."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured, with its default."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, env_file=".env", env_file_encoding="utf-8", extra="forbid", frozen=True
+    )
+
+    database_url: str = Field(
+        "sqlite+aiosqlite:///data/orders.db",
+        description="Where the data is. A relative path counts from the current folder.",
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    workers: int = Field(1, ge=1, le=64, description="Server processes.")
+    demo: bool = Field(False, description="Put the demo key into the playground.")
+    playground: bool = Field(True, description="Serve GraphiQL at /graphql to browsers.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe log lines to write."
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="How log lines look; auto is console on a terminal, else json."
+    )
+    body_limit_bytes: int = Field(
+        1_000_000, ge=100_000, lt=2_000_000, description="Largest request body accepted."
+    )
+    max_query_depth: int = Field(12, ge=1, description="Deepest nesting of a GraphQL operation.")
+    max_query_tokens: int = Field(
+        2_000, ge=100, description="Most tokens in a GraphQL document (comments not counted)."
+    )
+    max_query_aliases: int = Field(
+        100, ge=1, description="Most aliases in a GraphQL operation, its fragments included."
+    )
+    max_query_nodes: int = Field(
+        20_000,
+        ge=100,
+        description="Most list elements that a GraphQL operation may ask for, by page sizes.",
+    )
+    shutdown_timeout_s: int = Field(
+        30, ge=1, description="How long a stopping server waits for requests in flight."
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_is_supported(cls, url: str) -> str:
+        if not url.startswith("sqlite+aiosqlite:///"):
+            raise ValueError("must begin with sqlite+aiosqlite:/// (this version runs on SQLite)")
+        path = url.removeprefix("sqlite+aiosqlite:///")
+        if path in {"", ":memory:"} or "?" in path:
+            raise ValueError("must name a database file, without parameters")
+        return url
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_unknown_names(cls, values: Any) -> Any:
+        # pydantic-settings refuses an unknown name in .env, but passes over one in the environment.
+        unknown = sorted(
+            name
+            for name in _environment()
+            if name.upper().startswith(_PREFIX)
+            and name.upper().removeprefix(_PREFIX).lower() not in cls.model_fields
+        )
+        if unknown:
+            raise ValueError(f"unknown setting {', '.join(unknown)}")
+        return values
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Settings from the environment and `.env`; an override that is not None wins.
+
+        Raises:
+            SettingsError: a value is wrong, or a name that begins with `ORDERS_` is unknown.
+        """
+        try:
+            return cls(**{name: value for name, value in overrides.items() if value is not None})
+        except ValidationError as error:
+            raise SettingsError("\n".join(_sentence(dict(e)) for e in error.errors())) from None
+
+
+def _environment() -> Mapping[str, str]:
+    return os.environ  # noqa: TID251 (the one place that reads the environment)
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    reason = str(error["msg"]).removeprefix("Value error, ")
+    if not error["loc"]:
+        return reason
+    name = str(error["loc"][0])
+    if error["type"] == "extra_forbidden":
+        return f"unknown setting {name.upper()} in .env"
+    return f"{_PREFIX}{name.upper()}: {reason}"
