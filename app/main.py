@@ -68,7 +68,7 @@ def create_app(settings: Settings) -> Starlette:
             await authenticator.write_use()
         await database.dispose()
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/graphql", graphql),
             *LegacyOrders(database, authenticator).routes(),
@@ -83,6 +83,9 @@ def create_app(settings: Settings) -> Starlette:
         exception_handlers={HTTPException: _http_error},
         lifespan=lifespan,
     )
+    # A path is right or wrong; a redirect would turn some callers' POST into a GET.
+    app.router.redirect_slashes = False
+    return app
 
 
 async def _write_use(authenticator: Authenticator) -> None:

@@ -7,10 +7,12 @@ import os
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
+from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _PREFIX = "ORDERS_"
+_DOTENV = ".env"
 
 
 class SettingsError(Exception):
@@ -21,7 +23,7 @@ class Settings(BaseSettings):
     """Everything that can be configured, with its default."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, env_file=".env", env_file_encoding="utf-8", extra="forbid", frozen=True
+        env_prefix=_PREFIX, env_file=_DOTENV, env_file_encoding="utf-8", extra="ignore", frozen=True
     )
 
     database_url: str = Field(
@@ -71,10 +73,10 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _no_unknown_names(cls, values: Any) -> Any:
-        # pydantic-settings refuses an unknown name in .env, but passes over one in the environment.
+        # pydantic-settings would pass over them, or refuse other programs' names in .env too.
         unknown = sorted(
             name
-            for name in _environment()
+            for name in {**_environment(), **dotenv_values(_DOTENV)}
             if name.upper().startswith(_PREFIX)
             and name.upper().removeprefix(_PREFIX).lower() not in cls.model_fields
         )
@@ -104,6 +106,4 @@ def _sentence(error: dict[str, Any]) -> str:
     if not error["loc"]:
         return reason
     name = str(error["loc"][0])
-    if error["type"] == "extra_forbidden":
-        return f"unknown setting {name.upper()} in .env"
     return f"{_PREFIX}{name.upper()}: {reason}"

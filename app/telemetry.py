@@ -30,7 +30,12 @@ def configure_logging(level: str, style: str) -> None:
         structlog.stdlib.ProcessorFormatter.remove_processors_meta
     ]
     if as_console:
-        final.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
+        final.append(
+            # The plain form: the rich one prints local variables, and a key may be among them.
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            )
+        )
     else:
         final += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     handler = logging.StreamHandler(sys.stderr)

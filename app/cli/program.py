@@ -8,7 +8,7 @@ import sys
 import typer
 
 from app.cli import demo, keys, migrate, products, schema, serve, users
-from app.domain.errors import AppError
+from app.domain.errors import AppError, Unavailable
 from app.settings import SettingsError
 
 app = typer.Typer(
@@ -31,6 +31,11 @@ def run() -> None:
     """Run the command line; exit 1 with one sentence on what is wrong, 2 on wrong usage."""
     try:
         app()
+    except Unavailable as error:
+        cause = error.__cause__
+        reason = getattr(cause, "orig", None) or cause or "there is none"
+        print(f"orders: the database can't be used: {reason}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
     except (AppError, SettingsError, RuntimeError, OSError) as error:
         print(f"orders: {error}", file=sys.stderr)  # noqa: T201 (a terminal reads it)
         sys.exit(1)

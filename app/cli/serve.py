@@ -12,6 +12,7 @@ from uvicorn.supervisors import Multiprocess
 from app.cli.work import load_settings, require_migrated
 from app.db import migrations
 from app.db.engine import Database
+from app.domain.errors import Unavailable
 from app.main import serving_app
 from app.services.demo import DemoKeys, DemoShop, ensure_demo
 from app.settings import Settings
@@ -101,7 +102,7 @@ async def _warn_unless_migrated(url: str) -> None:
     database = Database(url)
     try:
         await require_migrated(database)
-    except RuntimeError as error:
+    except (RuntimeError, Unavailable) as error:
         typer.echo(f"Warning: {error}. Until then /readyz and all data answer 503.", err=True)
     finally:
         await database.dispose()

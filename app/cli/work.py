@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import migrations
 from app.db.engine import Database
-from app.domain.errors import Unavailable
 from app.settings import Settings
 from app.telemetry import configure_logging
 
@@ -65,15 +64,11 @@ async def require_migrated(database: Database) -> None:
 
     Raises:
         RuntimeError: it is not; the message says what to do.
+        Unavailable: it can't be read.
     """
     if not database.path.exists():
         raise RuntimeError(f"there is no database at {database.path}: run `orders migrate` first")
-    try:
-        at = await migrations.current(database)
-    except Unavailable as error:
-        raise RuntimeError(
-            f"the database at {database.path} can't be read: {error.__cause__ or error}"
-        ) from error
+    at = await migrations.current(database)
     if at != migrations.newest():
         raise RuntimeError(
             f"the database at {database.path} is not up to date: run `orders migrate` first"

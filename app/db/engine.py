@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -124,5 +124,6 @@ class _failures_named:  # noqa: N801 (used as a statement)
         return None
 
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, OperationalError | PoolTimeoutError):
+        # A plain DatabaseError is SQLite's word for a file that is damaged or no database.
+        if isinstance(error, OperationalError | PoolTimeoutError) or type(error) is DatabaseError:
             raise Unavailable from error

@@ -9,8 +9,9 @@ from decimal import Decimal, InvalidOperation
 DEFAULT_CURRENCY = "USD"
 _MINOR_PER_MAJOR = 100
 
-MAX_MINOR = 2**53 - 1
-"""The largest sum: what a JSON number can hold exactly, and far below a 64-bit column's limit."""
+MAX_MINOR = 10**15 - 1
+"""The largest amount: fifteen digits are what a JSON number keeps exactly, and thousands of such
+sums still add up in a 64-bit column."""
 
 
 def decimal_amount(minor: int) -> str:
@@ -45,9 +46,9 @@ def minor_from_decimal(text: str) -> int:
         raise ValueError("must be a number such as 19.99")
     if amount < 0:
         raise ValueError("must not be negative")
-    if amount > MAX_MINOR // _MINOR_PER_MAJOR:
-        raise ValueError("is too large")
     minor = amount * _MINOR_PER_MAJOR
+    if minor > MAX_MINOR:
+        raise ValueError("is too large")
     if minor != minor.to_integral_value():
         raise ValueError("must have at most two decimals")
     return int(minor)

@@ -1,0 +1,271 @@
+"""The command line as a person or a script uses it: exit status, stdout, stderr."""
+
+import json
+import multiprocessing
+import os
+import stat
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from app.cli.program import run
+from tests.shop import TABLE, UNKNOWN
+
+# A process of its own for each command, forked from one that has imported the program already.
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(["app.cli.program"])
+
+
+@dataclass
+class Done:
+    """How a command ended."""
+
+    returncode: int | None
+    stdout: str
+    stderr: str
+
+
+def _orders(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+    os.chdir(folder)
+    os.environ.clear()  # noqa: TID251 (the command's own environment)
+    os.environ.update(environment)  # noqa: TID251
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(os.open(folder / f".{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    sys.argv = ["orders", *arguments]
+    run()
+
+
+class Terminal:
+    """Runs `orders` in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, *arguments: str, **environment: str) -> Done:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("ORDERS_")}  # noqa: TID251
+        process = _PROCESSES.Process(
+            target=_orders,
+            args=(arguments, self.folder, {**clean, "COLUMNS": "200", **environment}),
+        )
+        process.start()
+        process.join(60)
+        stdout, stderr = ((self.folder / f".{name}").read_text() for name in ("stdout", "stderr"))
+        return Done(process.exitcode, stdout, stderr)
+
+    def ok(self, *arguments: str) -> str:
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def fails(self, *arguments: str, **environment: str) -> str:
+        done = self.run(*arguments, **environment)
+        assert done.returncode == 1, (done.stdout, done.stderr)
+        assert done.stdout == ""
+        assert "Traceback" not in done.stderr
+        return done.stderr
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    return Terminal(tmp_path)
+
+
+@pytest.fixture
+def migrated_terminal(terminal: Terminal) -> Terminal:
+    terminal.ok("migrate")
+    return terminal
+
+
+def test_help_names_every_command(terminal: Terminal) -> None:
+    text = terminal.ok("--help")
+    for name in ("serve", "migrate", "demo", "users", "keys", "products", "schema"):
+        assert name in text
+    assert terminal.run("nothing").returncode == 2
+
+
+class TestMigrate:
+    def test_makes_the_folder_and_can_be_repeated(self, terminal: Terminal) -> None:
+        assert terminal.fails("migrate", "--check") == (
+            "orders: there is no database at data/orders.db: run `orders migrate` first\n"
+        )
+        assert not (terminal.folder / "data").exists()
+        assert terminal.ok("migrate") == ""
+        assert terminal.ok("migrate") == ""
+        terminal.ok("migrate", "--check")
+
+    def test_commands_ask_for_it(self, terminal: Terminal) -> None:
+        for command in (["demo"], ["users", "list"], ["keys", "create", "a@b.example"]):
+            assert "run `orders migrate` first" in terminal.fails(*command)
+
+    def test_a_file_that_is_no_database(self, terminal: Terminal) -> None:
+        (terminal.folder / "data").mkdir()
+        (terminal.folder / "data" / "orders.db").write_text("a letter\n" * 500)
+        assert "file is not a database" in terminal.fails("migrate")
+
+
+def test_wrong_settings(terminal: Terminal) -> None:
+    assert terminal.fails("migrate", ORDERS_PROT="1") == "orders: unknown setting ORDERS_PROT\n"
+
+
+class TestDemo:
+    def test_is_idempotent_and_keeps_its_keys(self, migrated_terminal: Terminal) -> None:
+        first = json.loads(migrated_terminal.ok("demo", "--json"))
+        assert set(first) == {"customer", "admin"}
+        assert json.loads(migrated_terminal.ok("demo", "--json")) == first
+        shown = migrated_terminal.ok("demo").split()
+        assert shown == ["customer", first["customer"], "administrator", first["admin"]]
+        kept = migrated_terminal.folder / "data" / "orders.demo-keys.json"
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+        assert len(migrated_terminal.ok("users", "list").splitlines()) == 4
+        assert len(migrated_terminal.ok("products", "list").splitlines()) == 41
+
+    def test_survives_what_people_do(self, migrated_terminal: Terminal) -> None:
+        first = json.loads(migrated_terminal.ok("demo", "--json"))
+        # A revoked key is replaced; the other one stays.
+        migrated_terminal.ok("keys", "revoke", first["customer"][:12])
+        second = json.loads(migrated_terminal.ok("demo", "--json"))
+        assert second["admin"] == first["admin"]
+        assert second["customer"] != first["customer"]
+        # A new database beside the old file takes the same keys.
+        for file in (migrated_terminal.folder / "data").glob("orders.db*"):
+            file.unlink()
+        migrated_terminal.ok("migrate")
+        assert json.loads(migrated_terminal.ok("demo", "--json")) == second
+        # A damaged file is replaced.
+        kept = migrated_terminal.folder / "data" / "orders.demo-keys.json"
+        kept.write_text("{")
+        third = json.loads(migrated_terminal.ok("demo", "--json"))
+        assert json.loads(kept.read_text()) == third
+
+
+class TestUsersAndKeys:
+    def test_a_users_life(self, migrated_terminal: Terminal) -> None:
+        run = migrated_terminal
+        id_ = run.ok("users", "add", "Ann@Shop.example", "--name", "Ann Lee").strip()
+        boss = run.ok("users", "add", "boss@shop.example", "--admin", "--id", UNKNOWN).strip()
+        assert boss == UNKNOWN
+        header, ann, last = run.ok("users", "list").splitlines()
+        assert header.split() == ["ID", "E-MAIL", "NAME", "ADMIN", "SINCE"]
+        assert ann.split()[:5] == [id_, "ann@shop.example", "Ann", "Lee", "no"]
+        assert last.split()[:4] == [boss, "boss@shop.example", "boss", "yes"]
+        key = run.ok("keys", "create", "ann@shop.example", "--name", "till").strip()
+        assert len(key) == 47
+        limited = run.ok("keys", "create", id_, "--scope", "orders:read", "--expires-in", "90d")
+        lines = run.ok("keys", "list").splitlines()
+        assert key not in "\n".join(lines)
+        assert lines[1].split()[:5] == [
+            key[:12],
+            "ann@shop.example",
+            "till",
+            "orders:read,orders:write",
+            "works",
+        ]
+        assert lines[2].split()[:5] == [
+            limited[:12],
+            "ann@shop.example",
+            "-",
+            "orders:read",
+            "until",
+        ]
+        assert run.ok("keys", "revoke", key[:12]) == ""
+        assert "revoked" in run.ok("keys", "list").splitlines()[1]
+
+    @pytest.mark.parametrize(
+        ("command", "message"),
+        [
+            ("users add nonsense", "email must be an e-mail address."),
+            ("users add A@b.example", "email is taken by another user."),
+            ("users add c@b.example --id 12", "id must be an id of 24 hex digits."),
+            ("keys create nobody@b.example", "user names no user: nobody@b.example."),
+            (
+                "keys create a@b.example --scope admin",
+                "scope may hold admin only for a user who is an administrator.",
+            ),
+            ("keys revoke ofk_nothing", "prefix begins no working key: ofk_nothing."),
+        ],
+    )
+    def test_refusals(self, migrated_terminal: Terminal, command: str, message: str) -> None:
+        migrated_terminal.ok("users", "add", "a@b.example")
+        assert migrated_terminal.fails(*command.split()) == f"orders: {message}\n"
+
+    def test_a_prefix_of_several_keys_revokes_none(self, migrated_terminal: Terminal) -> None:
+        migrated_terminal.ok("users", "add", "a@b.example")
+        for _ in range(2):
+            migrated_terminal.ok("keys", "create", "a@b.example")
+        assert "prefix begins more than one key: ofk_" in migrated_terminal.fails(
+            "keys", "revoke", "ofk_"
+        )
+        assert "revoked" not in migrated_terminal.ok("keys", "list")
+
+    def test_wrong_usage_is_2(self, migrated_terminal: Terminal) -> None:
+        for command in ("keys create a --scope all", "keys create a --expires-in soon"):
+            done = migrated_terminal.run(*command.split())
+            assert (done.returncode, done.stdout) == (2, "")
+
+
+class TestProducts:
+    CSV = "id,name,image,price,description\n"
+
+    def _import(self, terminal: Terminal, name: str, text: str | bytes) -> str:
+        path = terminal.folder / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        done = terminal.run("products", "import", name)
+        assert done.stdout == ""
+        assert "Traceback" not in done.stderr
+        return done.stderr if done.returncode else "ok"
+
+    def test_csv_and_json_lines_are_upserted(self, migrated_terminal: Terminal) -> None:
+        run = migrated_terminal
+        rows = f'{TABLE},"table, brown",t.webp,19.99,\n{UNKNOWN},stool,,5,"two\nlines"\n'
+        assert self._import(run, "p.csv", "\ufeff" + self.CSV + rows) == "ok"
+        line = json.dumps({"id": TABLE.upper(), "name": "é", "price": 0.1, "extra": 1})
+        assert self._import(run, "p.jsonl", f"{line}\n\n") == "ok"
+        lines = [line.split() for line in run.ok("products", "list").splitlines()]
+        assert lines[1:] == [
+            [UNKNOWN, "stool", "5.00", "USD", "-"],
+            [TABLE, "é", "0.10", "USD", "-"],
+        ]
+
+    @pytest.mark.parametrize(
+        ("line", "message"),
+        [
+            (f"{TABLE},x,,1.005,", "line 3: price: must have at most two decimals"),
+            (f"{TABLE},x,,,", "line 3: price: must be a number such as 19.99"),
+            (f"{TABLE},x,,-1,", "line 3: price: must not be negative"),
+            (f"{TABLE},x,,1e99,", "line 3: price: is too large"),
+            (f"{TABLE},x", "line 3: price: is missing"),
+            (f"{TABLE},,,1,", "line 3: name: must not be blank"),
+            ("12,x,,1,", "line 3: id: must be an id of 24 hex digits"),
+            (f"{TABLE},x,,1,d,e", "line 3: more columns than the header has"),
+            (f"{UNKNOWN},x,,1,", "line 3: id: stands on line 2 already"),
+        ],
+    )
+    def test_a_bad_line_imports_nothing(
+        self, migrated_terminal: Terminal, line: str, message: str
+    ) -> None:
+        text = f"{self.CSV}{UNKNOWN},good,,1,\n{line}\n"
+        said = self._import(migrated_terminal, "p.csv", text)
+        assert said == f"orders: p.csv: nothing was imported\n{message}\n"
+        assert len(migrated_terminal.ok("products", "list").splitlines()) == 1
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (b"{", "line 1: not valid JSON"),
+            (b"[]", "line 1: not a JSON object"),
+            (b"5\n", "line 1: not a JSON object"),
+            (b'{"id": 5, "name": null, "price": true}', "line 1: price: must be a number"),
+            (b"\xff\xfe", "is not in UTF-8"),
+        ],
+    )
+    def test_files_of_another_kind(
+        self, migrated_terminal: Terminal, content: bytes, message: str
+    ) -> None:
+        assert message in self._import(migrated_terminal, "p.jsonl", content)
+
+
+def test_the_committed_schema_is_the_code(terminal: Terminal) -> None:
+    assert terminal.ok("schema", "export") == Path("schema.graphql").read_text()

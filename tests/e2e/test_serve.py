@@ -1,0 +1,172 @@
+"""The real server in a process of its own: start, both curl lines, signals, a full port."""
+
+import json
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.graphql.schema import build_schema
+from tests.e2e.server import ROOT, Server, running
+from tests.shop import CUSTOMER
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("demo"), "--demo") as server:
+        yield server
+
+
+def test_the_curl_lines_shown_work_as_they_are(demo: Server) -> None:
+    commands = re.findall(r"^  (curl (?:.*\\\n)*.*)", demo.shown, re.MULTILINE)
+    assert len(commands) == 2
+    rest, graphql = (
+        json.loads(
+            subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=True).stdout
+        )
+        for command in commands
+    )
+    assert {"orderId", "productId", "price", "orderNum"} <= set(rest[0])
+    assert graphql["data"]["orders"]["totalCount"] == rest[0]["orderNum"]
+    assert shlex.split(commands[0])[2].startswith("Authorization: ofk_")
+
+
+def test_the_demo_shop_is_what_it_promises(demo: Server) -> None:
+    query = """{ all: orders { totalCount }
+      a: orders(filter: { status: [PENDING] }) { totalCount }
+      b: orders(filter: { status: [DELIVERY] }) { totalCount }
+      c: orders(filter: { status: [COMPLETED] }) { totalCount }
+      oldest: orders(first: 1, sort: CREATED_AT_ASC) { nodes { createdAt } }
+      newest: orders(first: 1) { nodes { createdAt } }
+      products(first: 100) { id } me { isAdmin orders { totalCount } } }"""
+    headers = {"Authorization": demo.key("Administrator's")}
+    data = httpx.post(f"{demo.url}/graphql", json={"query": query}, headers=headers).json()["data"]
+    assert data["all"]["totalCount"] == 600
+    assert min(data[status]["totalCount"] for status in "abc") >= 10
+    assert sum(data[status]["totalCount"] for status in "abc") == 600
+    assert len(data["products"]) == 40
+    assert data["me"]["isAdmin"]
+    assert data["me"]["orders"]["totalCount"] > 0
+    span = [data[end]["nodes"][0]["createdAt"][:7] for end in ("oldest", "newest")]
+    assert span == ["2025-05", "2026-10"]
+
+
+def test_pages_for_people(demo: Server) -> None:
+    with httpx.Client(base_url=demo.url, headers={"Accept": "text/html"}) as browser:
+        start = browser.get("/")
+        assert "default-src 'none'" in start.headers["content-security-policy"]
+        for link in re.findall(r'href="([^"]+)"', start.text):
+            assert browser.get(link).status_code == 200, link
+        assert browser.get("/schema.graphql").text == build_schema().sdl
+        assert demo.key("Administrator's") in browser.get("/graphql").text
+
+
+def test_keys_are_not_in_the_log(demo: Server) -> None:
+    key = "ofk_" + "x" * 43
+    for path in ("/orders/get_all", "/graphql?query={scopes}"):
+        httpx.get(f"{demo.url}{path}", headers={"Authorization": key})
+    log = demo.log.read_text()
+    assert '"path": "/orders/get_all"' in log
+    assert "ofk_" not in log
+    assert "scopes" not in log
+
+
+def test_a_large_body_is_refused_on_a_socket(demo: Server) -> None:
+    headers = {"Content-Type": "application/json"}
+    url = f"{demo.url}/orders/add"
+    assert httpx.post(url, content=b" " * 5_000_000, headers=headers).status_code == 401
+    headers["Authorization"] = demo.key("Customer's key")
+    refused = httpx.post(url, content=b" " * 5_000_000, headers=headers)
+    assert refused.status_code == 413
+    assert list(refused.json()) == ["msg"]
+
+
+def test_a_second_start_shows_the_same_keys(tmp_path: Path) -> None:
+    shown = []
+    for _ in range(2):
+        with running(tmp_path, "--demo") as server:
+            shown.append(re.findall(r"ofk_\w+", server.shown))
+            assert httpx.get(f"{server.url}/readyz").status_code == 200
+            assert server.stop(signal.SIGINT) == 0
+            assert "Traceback" not in server.log.read_text()
+    assert shown[0] == shown[1]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_requests_in_flight_finish(tmp_path: Path, workers: str, number: int) -> None:
+    with running(tmp_path, "--demo", "--workers", workers) as server:
+        port = int(server.url.rsplit(":", 1)[1])
+        key = server.key("Customer's key")
+        # The first answer shows that a worker is up; the next request is sent by halves.
+        assert httpx.get(f"{server.url}/healthz", timeout=30).status_code == 200
+        body = b'{"orderId": []}'
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+            connection.sendall(
+                b"POST /orders/delete HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                + f"Authorization: {key}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+                + body[:5]
+            )
+            time.sleep(0.5)
+            server.process.send_signal(number)
+            time.sleep(0.5)
+            assert server.process.poll() is None
+            connection.sendall(body[5:])
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+        assert answer.endswith(b'{"acknowledged":true,"deletedCount":0}')
+        status = server.process.wait(20)
+        assert status in {0, -number}
+        assert "Traceback" not in server.log.read_text()
+
+
+def test_a_port_in_use_is_explained(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "app", "serve", "--demo", "--port", port],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"orders: can't listen on 127.0.0.1 port {port}: Address already")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_database_the_server_says_so(tmp_path: Path) -> None:
+    with running(tmp_path) as server:
+        assert "run `orders migrate` first" in server.shown
+        assert httpx.get(f"{server.url}/readyz").status_code == 503
+        assert httpx.get(f"{server.url}/healthz").status_code == 200
+        headers = {"Authorization": "ofk_x"}
+        assert httpx.get(f"{server.url}/orders/get_all", headers=headers).status_code == 503
+        environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+        for arguments in (
+            ["migrate"],
+            ["users", "add", "a@b.example", "--id", CUSTOMER],
+            ["keys", "create", CUSTOMER],
+        ):
+            done = subprocess.run(
+                [sys.executable, "-m", "app", *arguments],
+                cwd=tmp_path,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=60,
+            )
+        headers = {"Authorization": done.stdout.strip()}
+        assert httpx.get(f"{server.url}/readyz").status_code == 200
+        assert httpx.get(f"{server.url}/orders/get_all", headers=headers).json() == []

@@ -1,0 +1,165 @@
+"""A small shop behind the real application: what most tests act on, through its two doors."""
+
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from asgi_lifespan import LifespanManager
+from sqlalchemy import Engine, event, text
+
+from app.db.engine import Database
+from app.domain.ids import ProductId
+from app.domain.order import Product
+from app.domain.principal import Scope
+from app.main import create_app
+from app.services.auth import create_key
+from app.services.products import replace_products
+from app.services.users import add_user
+from app.settings import Settings
+
+TABLE = "6555a1f49feeac7dccd9b1ee"
+STOOL = "6555a1f49feeac7dccd9b1ef"
+LAMP = "6555a1f49feeac7dccd9b1f0"
+UNKNOWN = "ffffffffffffffffffffffff"
+
+PRODUCTS = (
+    Product(ProductId(TABLE), "brown table", "1700110836527.webp", "Oak.", 3000, "USD"),
+    Product(ProductId(STOOL), "stool", None, "", 1999, "USD"),
+    Product(ProductId(LAMP), "lamp", "lamp.webp", "Warm light.", 10, "USD"),
+)
+CUSTOMER, OTHER, ADMIN = (f"{n:024x}" for n in (0xC0, 0xB0, 0xAD))
+
+
+def database_url(path: Path) -> str:
+    return f"sqlite+aiosqlite:///{path}"
+
+
+def settings_for(path: Path, **changes: Any) -> Settings:
+    return Settings(_env_file=None, database_url=database_url(path), **changes)
+
+
+@dataclass
+class Shop:
+    """A running application, its database, and a key for each kind of caller."""
+
+    client: httpx.AsyncClient
+    database: Database
+    keys: Mapping[str, str]
+
+    async def rest(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        key: str | None = "customer",
+        **more: Any,
+    ) -> httpx.Response:
+        """Call a REST path; `key` names a kind of caller, or is a key itself."""
+        headers = dict(more.pop("headers", {}))
+        if key is not None:
+            headers["Authorization"] = self.keys.get(key, key)
+        if body is not None:
+            more["json"] = body
+        return await self.client.request(method, path, headers=headers, **more)
+
+    async def add(self, *products: str, key: str = "customer", address: str = "1 Main St") -> None:
+        """Place an order through REST."""
+        items = [{"product": p, "quantity": 2, "shipping": "Regular"} for p in products or (TABLE,)]
+        response = await self.rest(
+            "POST", "/orders/add", {"items": items, "address": address}, key=key
+        )
+        assert response.status_code == 200, response.text
+
+    async def graphql(
+        self,
+        query: str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        key: str | None = "customer",
+        **more: Any,
+    ) -> dict[str, Any]:
+        """Execute an operation and return the whole answer."""
+        body = {"query": query, "variables": variables, **more}
+        response = await self.rest("POST", "/graphql", body, key=key)
+        assert response.status_code == 200, response.text
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    async def data(
+        self,
+        query: str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        key: str | None = "customer",
+    ) -> Any:
+        """Execute an operation that must succeed and return its data."""
+        answer = await self.graphql(query, variables, key=key)
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+    async def order_ids(self, *, key: str = "customer") -> list[str]:
+        """The ids of the caller's orders, oldest first."""
+        data = await self.data(
+            "{ me { orders(first: 100, sort: CREATED_AT_ASC) { nodes { id } } } }", key=key
+        )
+        return [node["id"] for node in data["me"]["orders"]["nodes"]]
+
+    async def rows(self, statement: str) -> Sequence[tuple[Any, ...]]:
+        """What a statement finds in the database."""
+        async with self.database.read() as connection:
+            return [tuple(row) for row in await connection.execute(text(statement))]
+
+    async def everything(self) -> list[Any]:
+        """All that a refused call must leave as it was."""
+        tables = ("orders", "order_items", "order_events", "order_counters", "products", "users")
+        return [await self.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables]
+
+
+@asynccontextmanager
+async def open_shop(path: Path, **changes: Any) -> AsyncGenerator[Shop]:
+    """The application over a migrated, empty database that is filled first."""
+    database = Database(database_url(path))
+    keys = {}
+    async with database.transaction() as connection:
+        await replace_products(connection, PRODUCTS)
+        for name, id_, scopes in (
+            ("customer", CUSTOMER, ()),
+            ("other", OTHER, ()),
+            ("admin", ADMIN, ()),
+            ("reader", None, [Scope.ORDERS_READ]),
+            ("writer", None, [Scope.ORDERS_WRITE]),
+        ):
+            user = await add_user(
+                connection,
+                f"{name}@shop.example",
+                name=name.title(),
+                is_admin=name == "admin",
+                user_id=id_,
+            )
+            keys[name] = await create_key(connection, user, scopes=scopes)
+    app = create_app(settings_for(path, **changes))
+    async with LifespanManager(app) as manager:
+        transport = httpx.ASGITransport(app=manager.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as client:
+            yield Shop(client, database, keys)
+    await database.dispose()
+
+
+@contextmanager
+def counted_statements() -> Iterator[list[str]]:
+    """Every SQL statement that any engine executes meanwhile."""
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if not statement.startswith(("BEGIN", "PRAGMA")):
+            statements.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
