@@ -1,0 +1,141 @@
+"""Requests per second through both doors: one server process on one core, the load on another.
+
+    .venv/bin/python -m bench.requests [--seconds 3] [--rounds 3] [--connections 32]
+
+The scenarios take turns in each round; the median of the rounds is printed.
+"""
+
+import argparse
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import orjson
+
+from bench.shop import BenchShop, make_shop
+
+ROOT = Path(__file__).resolve().parent.parent
+
+ONE_ORDER = """query ($id: ID!) { order(id: $id) { id number status address createdAt version
+  total { amount currencyCode }
+  items { id name quantity shipping unitPrice { amount currencyCode } } } }"""
+PAGE = """query { orders(first: 50) { totalCount pageInfo { hasNextPage endCursor }
+  nodes { id number status address createdAt version total { amount currencyCode }
+    items { id name quantity shipping unitPrice { amount currencyCode } } } } }"""
+ADD = """mutation ($input: AddOrderInput!) { addOrder(input: $input) {
+  order { id number total { amount } } userErrors { code message } } }"""
+
+
+def scenarios(shop: BenchShop) -> dict[str, bytes]:
+    """The requests, by what they ask for."""
+    items = [
+        {"productId": product, "quantity": 2, "shipping": "REGULAR"}
+        for product in shop.product_ids[:3]
+    ]
+    return {
+        "GET /orders/get_all, 300 rows": _request(shop.key, "GET", "/orders/get_all"),
+        "GraphQL, one order with 3 items": _graphql(shop.key, ONE_ORDER, {"id": shop.order_id}),
+        "GraphQL, 50 orders with 150 items": _graphql(shop.key, PAGE, {}),
+        "GraphQL, { __typename }": _graphql(shop.key, "{ __typename }", {}),
+        "GraphQL, addOrder with 3 items": _graphql(
+            shop.key, ADD, {"input": {"items": items, "address": "1 Main St, Carlton"}}
+        ),
+    }
+
+
+def _request(key: str, method: str, path: str, body: bytes = b"") -> bytes:
+    return (
+        f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
+def _graphql(key: str, query: str, variables: dict[str, object]) -> bytes:
+    return _request(key, "POST", "/graphql", orjson.dumps({"query": query, "variables": variables}))
+
+
+def start_server(folder: Path, path: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """A server on a free port, and that port."""
+    log = folder / "server.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "app", "serve", "--port", "0"],
+            cwd=folder,
+            env={
+                "PYTHONPATH": str(ROOT),
+                "PATH": os.defpath,
+                "ORDERS_DATABASE_URL": f"sqlite+aiosqlite:///{path}",
+                "ORDERS_LOG_LEVEL": "warning",
+            },
+            stdout=output,
+            stderr=output,
+        )
+    os.sched_setaffinity(server.pid, {0})
+    deadline = time.monotonic() + 30
+    while not (found := re.search(r"http://127\.0\.0\.1:(\d+)", log.read_text())):
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(log.read_text())
+        time.sleep(0.05)
+    return server, int(found[1])
+
+
+def load(port: int, request: bytes, connections: int, seconds: float) -> dict[str, float]:
+    """Run the load generator on the other core."""
+    job = {
+        "host": "127.0.0.1",
+        "port": port,
+        "request": request.decode(),
+        "connections": connections,
+        "warm_up_s": 0.7,
+        "run_s": seconds,
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.load"],
+        cwd=ROOT,
+        input=orjson.dumps(job),
+        capture_output=True,
+        check=False,
+        preexec_fn=lambda: os.sched_setaffinity(0, {max(os.sched_getaffinity(0))}),
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr.decode())
+    found: dict[str, float] = orjson.loads(done.stdout)
+    return found
+
+
+def main() -> None:
+    """Measure and print a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--connections", type=int, default=32)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shop = make_shop(folder / "orders.db")
+        server, port = start_server(folder, shop.path)
+        found: dict[str, list[dict[str, float]]] = {}
+        try:
+            for _ in range(options.rounds):
+                for scenario, request in scenarios(shop).items():
+                    figures = load(port, request, options.connections, options.seconds)
+                    found.setdefault(scenario, []).append(figures)
+        finally:
+            server.terminate()
+            server.wait(30)
+    print("| request | requests/s | p50, ms | p99, ms |\n|---|---:|---:|---:|")
+    for scenario, rounds in found.items():
+        medians = [
+            statistics.median(one[figure] for one in rounds)
+            for figure in ("per_second", "p50_ms", "p99_ms")
+        ]
+        print(f"| {scenario} | {' | '.join(f'{median:g}' for median in medians)} |")
+
+
+if __name__ == "__main__":
+    main()
