@@ -196,3 +196,44 @@ class OrderEvent(SQLModel, table=True):
     actor_id: str = Field(sa_type=Text)
     occurred_at: datetime = Field(sa_type=UTCDateTime)
     data: dict[str, Any] | None = Field(sa_type=JSON)
+
+
+class IdempotencyKey(SQLModel, table=True):
+    """A caller's own key for a write, so that repeating it repeats the answer, not the write.
+
+    `request_sha256` tells the same request from another one under the same key.
+    """
+
+    __tablename__ = "idempotency_keys"
+    __table_args__: ClassVar[Any] = (Index(None, "created_at"), _CLUSTERED)
+
+    user_id: str = Field(primary_key=True, sa_type=Text)
+    key: str = Field(primary_key=True, sa_type=Text)
+    request_sha256: str = Field(sa_type=Text)
+    order_id: str = Field(sa_type=Text)
+    created_at: datetime = Field(sa_type=UTCDateTime)
+
+
+class RestUsage(SQLModel, table=True):
+    """Calls of a REST path by a key on a day (UTC, `2026-11-24`)."""
+
+    __tablename__ = "rest_usage"
+    __table_args__: ClassVar[Any] = (CheckConstraint("calls >= 1", name="calls"), _CLUSTERED)
+
+    day: str = Field(primary_key=True, sa_type=Text)
+    user_id: str = Field(primary_key=True, sa_type=Text)
+    key_id: str = Field(primary_key=True, sa_type=Text)
+    path: str = Field(primary_key=True, sa_type=Text)
+    calls: int
+    last_called_at: datetime = Field(sa_type=UTCDateTime)
+
+
+class LegacyRecord(SQLModel, table=True):
+    """What was last imported of a legacy record: tells new, changed and known records apart."""
+
+    __tablename__ = "legacy_records"
+    __table_args__: ClassVar[Any] = (_CLUSTERED,)
+
+    collection: str = Field(primary_key=True, sa_type=Text)
+    id: str = Field(primary_key=True, sa_type=Text)
+    sha256: str = Field(sa_type=Text)

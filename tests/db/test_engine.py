@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app.db.engine import Database
+from app.db.migrations import newest
 from app.domain.errors import Unavailable
 from tests.shop import CUSTOMER, LAMP, OTHER, Shop, database_url
 
@@ -108,7 +109,7 @@ class TestUnavailable:
         assert ready.status_code == 503
         assert ready.json() == {
             "status": "unavailable",
-            "reason": "The database is at migration none, not 0001: run `orders migrate`.",
+            "reason": f"The database is at migration none, not {newest()}: run `orders migrate`.",
         }
         shop.database.path.unlink()
         ready = await shop.client.get("/readyz")
