@@ -1,7 +1,7 @@
 """Builds the application from settings: database, doors, middleware. No rule of the shop."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import structlog
@@ -20,16 +20,18 @@ from app.graphql.playground import playground_page
 from app.graphql.schema import build_schema
 from app.middleware import BodyLimit, Cors, RequestId
 from app.rest import pages
-from app.rest.legacy import LegacyOrders
+from app.rest.deprecation import Deprecation, deprecation_headers
+from app.rest.legacy import PATHS, LegacyOrders
 from app.rest.ops import Probes
-from app.services import demo
+from app.services import demo, idempotency
 from app.services.auth import Authenticator
+from app.services.rest_usage import UsageCounter
 from app.settings import Settings
 from app.telemetry import configure_logging
 
 log = structlog.stdlib.get_logger()
 
-_WRITE_USE_EVERY_S = 15
+_UPKEEP_EVERY_S = 15
 
 
 def serving_app(settings: Settings) -> Starlette:
@@ -41,7 +43,10 @@ def serving_app(settings: Settings) -> Starlette:
 def create_app(settings: Settings) -> Starlette:
     """The application. Its database is opened by the first request and closed by the lifespan."""
     database = Database(settings.database_url)
-    authenticator = Authenticator(database)
+    authenticator = Authenticator(
+        database, [secret.get_secret_value() for secret in settings.legacy_jwt_secret]
+    )
+    usage = UsageCounter(database)
     schema = build_schema()
     demo_keys = demo.read_keys(database.path) if settings.demo else None
     graphql = GraphQLEndpoint(
@@ -59,25 +64,26 @@ def create_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
-        writing = asyncio.create_task(_write_use(authenticator))
+        stopping = asyncio.Event()
+        upkeep = asyncio.create_task(_upkeep(database, authenticator, usage, stopping))
         yield
-        writing.cancel()
-        with suppress(asyncio.CancelledError):
-            await writing
-        with suppress(Unavailable):
-            await authenticator.write_use()
+        # Told to stop, not cancelled: a count must not be lost or added twice.
+        stopping.set()
+        await upkeep
         await database.dispose()
 
+    notice = deprecation_headers(settings.rest_deprecation, settings.rest_sunset)
     app = Starlette(
         routes=[
             Route("/graphql", graphql),
-            *LegacyOrders(database, authenticator).routes(),
+            *LegacyOrders(database, authenticator, usage).routes(),
             *Probes(database).routes(),
             *pages.routes(schema.sdl),
         ],
         middleware=[
             Middleware(RequestId),
             Middleware(Cors),
+            *([Middleware(Deprecation, paths=PATHS, headers=notice)] if notice else []),
             Middleware(BodyLimit, limit_bytes=settings.body_limit_bytes),
         ],
         exception_handlers={HTTPException: _http_error},
@@ -88,13 +94,33 @@ def create_app(settings: Settings) -> Starlette:
     return app
 
 
-async def _write_use(authenticator: Authenticator) -> None:
-    while True:
-        await asyncio.sleep(_WRITE_USE_EVERY_S)
-        try:
-            await authenticator.write_use()
-        except Unavailable:
-            log.warning("the last use of keys could not be written; it will be tried again")
+async def _upkeep(
+    database: Database,
+    authenticator: Authenticator,
+    usage: UsageCounter,
+    stopping: asyncio.Event,
+) -> None:
+    """Do what no request waits for, every few seconds and once more when the server stops."""
+
+    async def purge() -> None:
+        more = True
+        while more and not stopping.is_set():
+            async with database.transaction() as connection:
+                more = await idempotency.purge(connection)
+
+    tasks: dict[str, Callable[[], Awaitable[None]]] = {
+        "write when keys were last used": authenticator.write_use,
+        "write who called REST": usage.write,
+        "delete old idempotency keys": purge,
+    }
+    while not stopping.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), _UPKEEP_EVERY_S)
+        for name, task in tasks.items():
+            try:
+                await task()
+            except Unavailable:
+                log.warning("the database is not available; it will be tried again", task=name)
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:

@@ -16,8 +16,8 @@ log = structlog.stdlib.get_logger()
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z", re.ASCII)
 _METHODS = "GET, HEAD, POST"
-_HEADERS = ("Authorization", "Content-Type")
-_EXPOSED = "X-Request-Id, Retry-After"
+_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key")
+_EXPOSED = "X-Request-Id, Retry-After, Deprecation, Sunset, Link"
 _PREFLIGHT_S = 7_200  # the longest that browsers keep a preflight's answer
 
 

@@ -3,13 +3,17 @@
 Every setting is an environment variable `ORDERS_<NAME>`, or a line of `.env` in the current folder.
 """
 
+import json
 import os
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from jwt.algorithms import HMACAlgorithm
+from jwt.exceptions import InvalidKeyError
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _PREFIX = "ORDERS_"
 _DOTENV = ".env"
@@ -59,6 +63,16 @@ class Settings(BaseSettings):
     shutdown_timeout_s: int = Field(
         30, ge=1, description="How long a stopping server waits for requests in flight."
     )
+    legacy_jwt_secret: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        description="What the legacy shop signs its tokens with; a JSON list of several.",
+    )
+    rest_deprecation: datetime | None = Field(
+        None, description="From when on callers of the REST paths should use GraphQL."
+    )
+    rest_sunset: datetime | None = Field(
+        None, description="From when on the REST paths may be gone."
+    )
 
     @field_validator("database_url")
     @classmethod
@@ -69,6 +83,49 @@ class Settings(BaseSettings):
         if path in {"", ":memory:"} or "?" in path:
             raise ValueError("must name a database file, without parameters")
         return url
+
+    @field_validator("legacy_jwt_secret", mode="before")
+    @classmethod
+    def _secrets_can_be_used(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        secrets = [value]
+        # Whatever begins otherwise is one secret as it stands: it may hold commas and quotes.
+        if value.lstrip().startswith("["):
+            try:
+                secrets = json.loads(value)
+            except ValueError:
+                secrets = []
+            if not secrets or not all(isinstance(secret, str) for secret in secrets):
+                raise ValueError('must be a secret, or a JSON list such as ["new", "old"]')
+        if not all(secret.strip() for secret in secrets):
+            raise ValueError("must not be empty")
+        try:
+            for secret in secrets:
+                HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
+        except InvalidKeyError:
+            raise ValueError("must be a shared secret, not a public key or certificate") from None
+        return secrets
+
+    @field_validator("rest_deprecation", "rest_sunset", mode="before")
+    @classmethod
+    def _is_an_instant(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            instant = datetime.fromisoformat(value)
+            # A day begins, and a time without a zone is meant, in UTC.
+            return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise ValueError(
+                "must be a date or time such as 2027-06-30 or 2027-06-30T12:00Z"
+            ) from None
+
+    @model_validator(mode="after")
+    def _sunset_follows_deprecation(self) -> Self:
+        if self.rest_deprecation and self.rest_sunset and self.rest_sunset < self.rest_deprecation:
+            raise ValueError("ORDERS_REST_SUNSET: must not be earlier than ORDERS_REST_DEPRECATION")
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from app.cli import demo, keys, migrate, products, schema, serve, users
+from app.cli import demo, keys, migrate, products, schema, serve, usage, users
 from app.domain.errors import AppError, Unavailable
 from app.settings import SettingsError
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("migrate")(migrate.migrate)
 app.command("demo")(demo.demo)
+app.command("usage")(usage.usage)
 app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
 app.add_typer(products.app, name="products")

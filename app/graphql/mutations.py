@@ -73,7 +73,7 @@ class Mutation:
                 )
         except InvalidInput as error:
             return AddOrderPayload(order=None, user_errors=user_errors(error.problems))
-        return AddOrderPayload(order=Order.of(order), user_errors=[])
+        return AddOrderPayload(order=Order.of(order) if order else None, user_errors=[])
 
     @resolved("Set the status of orders. Needs `ADMIN`.")
     async def change_order_status(

@@ -25,6 +25,7 @@ from app.domain.errors import (
     Forbidden,
     InvalidInput,
     MissingKey,
+    ProblemCode,
     Unauthenticated,
     Unavailable,
     describe,
@@ -41,13 +42,27 @@ from app.domain.order import (
 )
 from app.domain.principal import Principal
 from app.domain.principal import Scope as KeyScope
+from app.rest.idempotency_key import read_idempotency_key
 from app.services import orders
 from app.services.auth import Authenticator
+from app.services.rest_usage import UsageCounter
 
 log = structlog.stdlib.get_logger()
 
 # This door's names for the services' ones.
-_NAMES = {"product_id": "product", "order_id": "orderId", "changes": "items", "ids": "orderId"}
+_NAMES = {
+    "product_id": "product",
+    "order_id": "orderId",
+    "changes": "items",
+    "ids": "orderId",
+    "idempotency_key": "Idempotency-Key",
+}
+
+GET_ALL = "/orders/get_all"
+ADD = "/orders/add"
+CHANGE_STATUS = "/orders/change-status"
+DELETE = "/orders/delete"
+PATHS = (GET_ALL, ADD, CHANGE_STATUS, DELETE)
 
 
 def _whole(value: object) -> object:
@@ -112,14 +127,18 @@ class LegacyOrders:
 
     database: Database
     authenticator: Authenticator
+    usage: UsageCounter
 
     def routes(self) -> list[BaseRoute]:
         """The four paths, each in any letter case and with or without a slash at its end."""
         return [
-            _LegacyRoute("/orders/get_all", self._door(self.get_all), methods=["GET"]),
-            _LegacyRoute("/orders/add", self._door(self.add), methods=["POST"]),
-            _LegacyRoute("/orders/change-status", self._door(self.change_status), methods=["POST"]),
-            _LegacyRoute("/orders/delete", self._door(self.delete), methods=["POST"]),
+            _LegacyRoute(path, self._door(path, handle), methods=[method])
+            for method, path, handle in (
+                ("GET", GET_ALL, self.get_all),
+                ("POST", ADD, self.add),
+                ("POST", CHANGE_STATUS, self.change_status),
+                ("POST", DELETE, self.delete),
+            )
         ]
 
     async def get_all(self, _request: Request, principal: Principal) -> Response:
@@ -150,10 +169,11 @@ class LegacyOrders:
         )
 
     async def add(self, request: Request, principal: Principal) -> Response:
-        """Place an order.
+        """Place an order; with an `Idempotency-Key` that was sent before, none.
 
         Source: legacy routes/orders.js, add; its documentation for the content type.
         """
+        idempotency_key = read_idempotency_key(request.headers)
         body = await _read(request, AddBody)
         new = NewOrder(
             [
@@ -163,7 +183,13 @@ class LegacyOrders:
             body.address,
         )
         async with self.database.transaction() as connection:
-            await orders.add_order(connection, principal, new, source=EventSource.REST)
+            await orders.add_order(
+                connection,
+                principal,
+                new,
+                source=EventSource.REST,
+                idempotency_key=idempotency_key,
+            )
         return PlainTextResponse("ORDER SUCCESS")
 
     async def change_status(self, request: Request, principal: Principal) -> Response:
@@ -206,7 +232,7 @@ class LegacyOrders:
         return _json({"acknowledged": True, "deletedCount": len(result.ids)})
 
     def _door(
-        self, handle: Callable[[Request, Principal], Awaitable[Response]]
+        self, path: str, handle: Callable[[Request, Principal], Awaitable[Response]]
     ) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             try:
@@ -214,6 +240,7 @@ class LegacyOrders:
                 principal = await self.authenticator.authenticate(
                     request.headers.get("authorization")
                 )
+                self.usage.count(principal, path)
                 return await handle(request, principal)
             except AppError as error:
                 return _refusal(error)
@@ -228,13 +255,18 @@ class LegacyOrders:
         return answer
 
 
+def plain_path(path: str) -> str:
+    """The form in which the four paths are written here, of any that Express takes for it."""
+    return path.lower().removesuffix("/")
+
+
 class _LegacyRoute(Route):
     """A route as Express matches it: any letter case, one slash at the end or none."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match the path in its plain form."""
         if scope["type"] == "http":
-            scope = {**scope, "path": scope["path"].lower().removesuffix("/")}
+            scope = {**scope, "path": plain_path(scope["path"])}
         return super().matches(scope)
 
 
@@ -286,7 +318,10 @@ def _refusal(error: AppError) -> Response:
         case Forbidden():
             return _json({"msg": str(error)}, 403)
         case InvalidInput(problems=[first, *_]):
-            return _json({"msg": describe(first, rename=lambda name: _NAMES.get(name, name))}, 400)
+            # Only an Idempotency-Key can be in conflict here; 422 is its draft's word for that.
+            status = 422 if first.code is ProblemCode.CONFLICT else 400
+            message = describe(first, rename=lambda name: _NAMES.get(name, name))
+            return _json({"msg": message}, status)
         case Unavailable():
             log.error("database unavailable", exc_info=error)
             return _json({"msg": str(error)}, 503)

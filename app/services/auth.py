@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import secrets
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,6 +22,7 @@ from app.domain import clock
 from app.domain.errors import InvalidInput, MissingKey, ProblemCode, UnknownKey
 from app.domain.ids import UserId, new_object_id
 from app.domain.principal import Principal, Scope, effective_scopes
+from app.services.legacy_tokens import LegacyClaims, LegacyTokens
 from app.services.users import User
 
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -29,6 +30,9 @@ _MARK = "ofk_"
 _PREFIX_LENGTH = len(_MARK) + 8
 _RANDOM_BYTES = 32
 _DIGITS = 43  # enough base-62 digits for 32 bytes
+
+LEGACY_KEY_ID = "legacy-jwt"
+"""What stands for a key's id when a token of the legacy shop was sent: it has no record here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +54,15 @@ class Authenticator:
     """Tells from an `Authorization` header who calls, and notes when each key was used.
 
     The notes stay in memory until `write_use`, so that no request waits for them.
+
+    Args:
+        database: Where the keys are.
+        legacy_secrets: What tokens of the legacy shop may be signed with; by default none is good.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, legacy_secrets: Sequence[str] = ()) -> None:
         self._database = database
+        self._legacy_tokens = LegacyTokens(legacy_secrets)
         self._used: dict[str, datetime] = {}
 
     async def authenticate(self, header: str | None) -> Principal:
@@ -61,7 +70,7 @@ class Authenticator:
 
         Raises:
             MissingKey: no header, or an empty one.
-            UnknownKey: no such key, or it is expired or revoked.
+            UnknownKey: no such key, or it is expired or revoked; a legacy token of no user here.
             Unavailable: the database can't be asked.
         """
         if header is None or not header.strip():
@@ -70,6 +79,8 @@ class Authenticator:
         scheme, _, rest = key.partition(" ")
         if scheme.lower() == "bearer":
             key = rest.strip()
+        if (claims := self._legacy_tokens.read(key)) is not None:
+            return await self._bearer(claims)
         digest = hash_key(key)
         key_row, user_row = tables.ApiKey, tables.User
         statement = (
@@ -95,6 +106,21 @@ class Authenticator:
         self._used[key_id] = now
         granted = (Scope(scope) for scope in scopes.split())
         return Principal(UserId(user_id), effective_scopes(granted, user_is_admin=is_admin), key_id)
+
+    async def _bearer(self, claims: LegacyClaims) -> Principal:
+        """The caller behind a legacy token. Its claims alone say what it may do, for its hours.
+
+        Raises:
+            UnknownKey: its user has no account here.
+            Unavailable: the database can't be asked.
+        """
+        statement = select(col(tables.User.id)).where(col(tables.User.id) == claims.user_id)
+        async with self._database.read() as connection:
+            if await connection.scalar(statement) is None:
+                raise UnknownKey
+        granted = [Scope.ADMIN] if claims.is_admin else [Scope.ORDERS_READ, Scope.ORDERS_WRITE]
+        scopes = effective_scopes(granted, user_is_admin=claims.is_admin)
+        return Principal(claims.user_id, scopes, LEGACY_KEY_ID)
 
     async def write_use(self) -> None:
         """Write down when keys were last used, to the minute.

@@ -32,6 +32,7 @@ from app.domain.order import (
     order_total,
 )
 from app.domain.principal import Principal, Scope
+from app.services import idempotency
 from app.services.events import NewEvent, order_snapshot, record_events
 from app.services.order_queries import (
     OrderFilter,
@@ -196,21 +197,48 @@ async def get_order(
 
 
 async def add_order(
-    connection: AsyncConnection, principal: Principal, new: NewOrder, *, source: EventSource
-) -> Order:
+    connection: AsyncConnection,
+    principal: Principal,
+    new: NewOrder,
+    *,
+    source: EventSource,
+    idempotency_key: str | None = None,
+) -> Order | None:
     """Place an order for the caller, with the products' names, images and prices of this moment.
+
+    Args:
+        connection: A transaction.
+        principal: Who asks.
+        new: What they ask for.
+        source: The door that the call came through.
+        idempotency_key: Sent again with the same order in the next 24 hours, through any door, it
+            places no second one.
+
+    Returns:
+        The order, as it stands now if an earlier call placed it; None when it was deleted since.
 
     Raises:
         Forbidden: the key lacks `orders:write`.
-        InvalidInput: an item, its product or the address was refused; nothing is written.
+        InvalidInput: an item, its product, the address or the idempotency key was refused;
+            nothing is written.
     """
     principal.require(Scope.ORDERS_WRITE)
     product_ids = check_new_order(new)
+    order_id = OrderId(new_object_id())
+    if idempotency_key is not None:
+        idempotency.check_key(idempotency_key)
+        request = idempotency.fingerprint("add_order", *_canonical(new, product_ids))
+        # Before the products are read: they may have gone since the first sending.
+        first_id = await idempotency.claim(
+            connection, principal.user_id, idempotency_key, request, order_id
+        )
+        if first_id is not None:
+            return (await _orders_by_id(connection, principal, [first_id])).get(first_id)
     items = _items(new, product_ids, await products_by_id(connection, product_ids))
     total = order_total(items)
     at = clock.now()
     order = Order(
-        id=OrderId(new_object_id()),
+        id=order_id,
         user_id=principal.user_id,
         number=await _next_number(connection, principal.user_id),
         status=OrderStatus.PENDING,
@@ -226,6 +254,15 @@ async def add_order(
     event = NewEvent(EventType.CREATED, order, 0, None, order.status)
     await record_events(connection, [event], actor_id=principal.user_id, source=source)
     return order
+
+
+def _canonical(new: NewOrder, product_ids: Sequence[ProductId]) -> tuple[object, ...]:
+    """All that a new order asks for, the same however it was written."""
+    items = [
+        (product_id, item.quantity, item.shipping.value)
+        for item, product_id in zip(new.items, product_ids, strict=True)
+    ]
+    return items, new.address
 
 
 def _items(

@@ -1,0 +1,108 @@
+"""Repeating a write safely: a caller's own key makes a second sending answer for the first.
+
+A key and the order it made are written in one transaction, so there is never one without the
+other: not after a crash, not when two processes get the same request at once.
+"""
+
+import hashlib
+import re
+from datetime import timedelta
+
+import orjson
+from sqlalchemy import delete, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
+
+from app.db import tables
+from app.db.dialect import upsert
+from app.domain import clock
+from app.domain.errors import InvalidInput, ProblemCode
+from app.domain.ids import OrderId, UserId
+
+KEPT_FOR = timedelta(hours=24)
+_PURGED_AT_ONCE = 500
+_KEY = re.compile(r"[!-~]{1,255}\Z")
+
+
+def check_key(key: str) -> None:
+    """Make sure that a text can be a key.
+
+    Raises:
+        InvalidInput: it is not 1 to 255 visible ASCII characters.
+    """
+    if not _KEY.match(key):
+        raise InvalidInput.single("must be 1 to 255 visible ASCII characters", "idempotency_key")
+
+
+def fingerprint(*meaning: object) -> str:
+    """Tells requests apart by what they ask for, not by how they were written: SHA-256 in hex.
+
+    Args:
+        meaning: The request in canonical form, as what JSON can hold.
+    """
+    return hashlib.sha256(orjson.dumps(meaning)).hexdigest()
+
+
+async def claim(
+    connection: AsyncConnection, user_id: UserId, key: str, request: str, order_id: OrderId
+) -> OrderId | None:
+    """Take a key for an order that is about to be placed in the same transaction.
+
+    Args:
+        connection: The transaction.
+        user_id: Whose key it is: two users may choose the same one.
+        key: The key.
+        request: The request's fingerprint.
+        order_id: The order's id.
+
+    Returns:
+        None when the key is taken for the order now; the order of the first sending when this is
+        a second one.
+
+    Raises:
+        InvalidInput: the key was sent with another request in the last 24 hours.
+    """
+    row = tables.IdempotencyKey
+    now = clock.now()
+    insertion = upsert(row).values(
+        user_id=user_id, key=key, request_sha256=request, order_id=order_id, created_at=now
+    )
+    new = insertion.excluded
+    # One statement and no look beforehand: of two at once, the second one waits for the first
+    # one's commit and then finds the row. A key past its time is taken as if it were not there.
+    taken = insertion.on_conflict_do_update(
+        index_elements=[col(row.user_id), col(row.key)],
+        set_={
+            "request_sha256": new.request_sha256,
+            "order_id": new.order_id,
+            "created_at": new.created_at,
+        },
+        where=col(row.created_at) <= now - KEPT_FOR,
+    ).returning(col(row.order_id))
+    if (await connection.execute(taken)).one_or_none() is not None:
+        return None
+    first = select(col(row.request_sha256), col(row.order_id)).where(
+        col(row.user_id) == user_id, col(row.key) == key
+    )
+    first_request, first_order_id = (await connection.execute(first)).one()
+    if first_request != request:
+        raise InvalidInput.single(
+            "was sent before with another request", "idempotency_key", code=ProblemCode.CONFLICT
+        )
+    return OrderId(first_order_id)
+
+
+async def purge(connection: AsyncConnection) -> bool:
+    """Delete some of the keys that are past their time; whether more of them may be left."""
+    row = tables.IdempotencyKey
+    past = col(row.created_at) <= clock.now() - KEPT_FOR
+    identity = tuple_(col(row.user_id), col(row.key))
+    some = (
+        select(col(row.user_id), col(row.key))
+        .where(past)
+        .order_by(col(row.created_at))
+        .limit(_PURGED_AT_ONCE)
+    )
+    # The condition stands there twice: a key may be taken anew between the two.
+    result = await connection.execute(delete(row).where(identity.in_(some), past))
+    return result.rowcount == _PURGED_AT_ONCE
