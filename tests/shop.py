@@ -115,7 +115,15 @@ class Shop:
 
     async def everything(self) -> list[Any]:
         """All that a refused call must leave as it was."""
-        tables = ("orders", "order_items", "order_events", "order_counters", "products", "users")
+        tables = (
+            "orders",
+            "order_items",
+            "order_events",
+            "order_counters",
+            "idempotency_keys",
+            "products",
+            "users",
+        )
         return [await self.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables]
 
 
@@ -141,12 +149,19 @@ async def open_shop(path: Path, **changes: Any) -> AsyncGenerator[Shop]:
                 user_id=id_,
             )
             keys[name] = await create_key(connection, user, scopes=scopes)
+    async with open_client(path, **changes) as client:
+        yield Shop(client, database, keys)
+    await database.dispose()
+
+
+@asynccontextmanager
+async def open_client(path: Path, **changes: Any) -> AsyncGenerator[httpx.AsyncClient]:
+    """A client of an application of its own, which shares nothing but the database's file."""
     app = create_app(settings_for(path, **changes))
     async with LifespanManager(app) as manager:
         transport = httpx.ASGITransport(app=manager.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as client:
-            yield Shop(client, database, keys)
-    await database.dispose()
+            yield client
 
 
 @contextmanager

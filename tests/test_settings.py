@@ -8,6 +8,7 @@ import pytest
 from app.settings import Settings, SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
+PUBLIC_KEY = "-----BEGIN PUBLIC KEY-----\nMFww\n-----END PUBLIC KEY-----"
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +39,17 @@ def test_dotenv_is_read_and_the_environment_wins(
         ("ORDERS_LOG_LEVEL", "loud", "ORDERS_LOG_LEVEL: Input should be 'debug'"),
         ("ORDERS_DATABASE_URL", "mysql://x", "ORDERS_DATABASE_URL: must begin with sqlite"),
         ("ORDERS_DATABASE_URL", "sqlite+aiosqlite:///:memory:", "must name a database file"),
+        ("ORDERS_LEGACY_JWT_SECRET", "", "ORDERS_LEGACY_JWT_SECRET: must not be empty"),
+        ("ORDERS_LEGACY_JWT_SECRET", " ", "ORDERS_LEGACY_JWT_SECRET: must not be empty"),
+        ("ORDERS_LEGACY_JWT_SECRET", '["a", ""]', "ORDERS_LEGACY_JWT_SECRET: must not be empty"),
+        ("ORDERS_LEGACY_JWT_SECRET", "[]", "must be a secret, or a JSON list such as"),
+        ("ORDERS_LEGACY_JWT_SECRET", "[a]", "must be a secret, or a JSON list such as"),
+        ("ORDERS_LEGACY_JWT_SECRET", '["a", 1]', "must be a secret, or a JSON list such as"),
+        ("ORDERS_LEGACY_JWT_SECRET", PUBLIC_KEY, "must be a shared secret"),
+        ("ORDERS_REST_SUNSET", "", "ORDERS_REST_SUNSET: must be a date or time such as"),
+        ("ORDERS_REST_SUNSET", "1830340800", "ORDERS_REST_SUNSET: must be a date or time such"),
+        ("ORDERS_REST_DEPRECATION", "2027-02-30", "ORDERS_REST_DEPRECATION: must be a date"),
+        ("ORDERS_REST_DEPRECATION", "0001-01-01T00:00+09:00", "must be a date or time such as"),
     ],
 )
 def test_wrong_settings_are_named(
@@ -46,6 +58,40 @@ def test_wrong_settings_are_named(
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=re.escape(message)):
         Settings.load()
+
+
+def test_legacy_secrets_are_one_or_a_list_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value, secrets in (
+        ('comma, "quote"', ['comma, "quote"']),
+        ('["new", "old"]', ["new", "old"]),
+    ):
+        monkeypatch.setenv("ORDERS_LEGACY_JWT_SECRET", value)
+        settings = Settings.load()
+        assert [secret.get_secret_value() for secret in settings.legacy_jwt_secret] == secrets
+        assert not any(secret in repr(settings) for secret in secrets)
+        assert not any(secret in settings.model_dump_json() for secret in secrets)
+
+
+@pytest.mark.parametrize(
+    ("deprecation", "sunset", "allowed"),
+    [
+        ("2027-06-30", "2027-06-30T00:00:00Z", True),
+        ("2027-06-30", "2027-06-30T00:00:00+00:01", False),
+        ("2027-06-30T12:00", "2027-06-30", False),
+        ("2027-06-30", "2028-01-01", True),
+    ],
+)
+def test_sunset_is_not_before_deprecation(
+    monkeypatch: pytest.MonkeyPatch, deprecation: str, sunset: str, allowed: bool
+) -> None:
+    monkeypatch.setenv("ORDERS_REST_DEPRECATION", deprecation)
+    monkeypatch.setenv("ORDERS_REST_SUNSET", sunset)
+    if allowed:
+        assert Settings.load().rest_sunset is not None
+    else:
+        message = "ORDERS_REST_SUNSET: must not be earlier than ORDERS_REST_DEPRECATION"
+        with pytest.raises(SettingsError, match=f"^{message}$"):
+            Settings.load()
 
 
 def test_unknown_names_in_dotenv_are_refused(tmp_path: Path) -> None:
@@ -59,8 +105,11 @@ def test_every_setting_is_documented_with_its_default(document: str) -> None:
     text = (ROOT / document).read_text()
     for name, field in Settings.model_fields.items():
         default = str(field.default).lower() if isinstance(field.default, bool) else field.default
+        if default in {None, ()}:
+            default = ""
+        shown = rf"`{re.escape(str(default))}`" if default != "" else "none"
         pattern = (
-            rf"`ORDERS_{name.upper()}` \| `{re.escape(str(default))}`"
+            rf"`ORDERS_{name.upper()}` \| {shown} "
             if document == "README.md"
             else rf"# ORDERS_{name.upper()}={re.escape(str(default))}\n"
         )

@@ -43,7 +43,7 @@ def usage(
                 used.path,
                 used.calls,
                 rfc3339(used.last_called_at),
-                _REPLACED_BY[used.path],
+                _REPLACED_BY.get(used.path, "-"),
             )
             for used in found
         ],
@@ -64,6 +64,6 @@ def _facts(used: Usage) -> dict[str, object]:
         "path": used.path,
         "calls": used.calls,
         "lastSeen": rfc3339(used.last_called_at),
-        "replacedBy": _REPLACED_BY[used.path],
+        "replacedBy": _REPLACED_BY.get(used.path, "-"),
         "days": dict(used.days),
     }

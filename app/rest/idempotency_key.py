@@ -27,6 +27,8 @@ def read_idempotency_key(headers: Headers) -> str | None:
                 return text
             if quoted := _QUOTED.match(text):
                 return re.sub(r"\\(.)", r"\1", quoted[1])
-            raise InvalidInput.single("must end where its quotation mark closes", "idempotency_key")
+            raise InvalidInput.single(
+                "must have its closing quotation mark at its end", "idempotency_key"
+            )
         case _:
             raise InvalidInput.single("must be sent once", "idempotency_key")

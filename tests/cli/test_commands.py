@@ -3,15 +3,19 @@
 import json
 import multiprocessing
 import os
+import re
+import sqlite3
 import stat
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from app.cli.program import run
+from app.domain import clock
 from tests.shop import TABLE, UNKNOWN
 
 # A process of its own for each command, forked from one that has imported the program already.
@@ -81,7 +85,7 @@ def migrated_terminal(terminal: Terminal) -> Terminal:
 
 def test_help_names_every_command(terminal: Terminal) -> None:
     text = terminal.ok("--help")
-    for name in ("serve", "migrate", "demo", "users", "keys", "products", "schema"):
+    for name in ("serve", "migrate", "demo", "users", "keys", "products", "schema", "usage"):
         assert name in text
     assert terminal.run("nothing").returncode == 2
 
@@ -265,6 +269,82 @@ class TestProducts:
         self, migrated_terminal: Terminal, content: bytes, message: str
     ) -> None:
         assert message in self._import(migrated_terminal, "p.jsonl", content)
+
+
+class TestUsage:
+    HEADER = ("CALLER", "KEY", "PATH", "CALLS", "LAST", "SEEN", "IN", "GRAPHQL")
+
+    def _shop(self, terminal: Terminal) -> tuple[str, str, str]:
+        """Two users and a key; their calls are put in as a server writes them."""
+        ann = terminal.ok("users", "add", "ann@b.example").strip()
+        boss = terminal.ok("users", "add", "boss@b.example", "--admin").strip()
+        key = terminal.ok("keys", "create", ann, "--name", "till 2").strip()
+        database = sqlite3.connect(terminal.folder / "data" / "orders.db")
+        [(key_id,)] = database.execute("SELECT id FROM api_keys")
+        today = clock.now().date()
+        for days_ago, user, used, path, calls in (
+            (0, ann, key_id, "/orders/get_all", 2),
+            (6, ann, key_id, "/orders/get_all", 3),
+            (7, ann, key_id, "/orders/get_all", 5),
+            (29, boss, "legacy-jwt", "/orders/change-status", 4),
+            (30, boss, "legacy-jwt", "/orders/delete", 9),
+            (8, UNKNOWN, "a" * 24, "/orders/add", 1),
+        ):
+            day = str(today - timedelta(days=days_ago))
+            database.execute(
+                "INSERT INTO rest_usage VALUES (?, ?, ?, ?, ?, ?)",
+                (day, user, used, path, calls, f"{day}T00:00:01.000000Z"),
+            )
+        database.commit()
+        database.close()
+        return ann, boss, key[:12]
+
+    def test_a_row_for_each_caller_and_path(self, migrated_terminal: Terminal) -> None:
+        _, _, prefix = self._shop(migrated_terminal)
+        today = clock.now().date()
+        seen = [f"{today - timedelta(days=ago)}T00:00:01.000Z" for ago in (0, 29, 8)]
+        lines = migrated_terminal.ok("usage").splitlines()
+        assert [tuple(re.split(" {2,}", line)) for line in lines[1:]] == [
+            (
+                "ann@b.example",
+                f"{prefix} till 2",
+                "/orders/get_all",
+                "10",
+                seen[0],
+                "me { orders }",
+            ),
+            (
+                "boss@b.example",
+                "legacy JWT",
+                "/orders/change-status",
+                "4",
+                seen[1],
+                "changeOrderStatus",
+            ),
+            (UNKNOWN, "a" * 24, "/orders/add", "1", seen[2], "addOrder"),
+        ]
+        assert tuple(lines[0].split()) == self.HEADER
+        assert "deleteOrders" in migrated_terminal.ok("usage", "--days", "31")
+
+    def test_for_a_program(self, migrated_terminal: Terminal) -> None:
+        ann, _, prefix = self._shop(migrated_terminal)
+        today = clock.now().date()
+        [used] = json.loads(migrated_terminal.ok("usage", "--days", "7", "--json"))
+        assert used == {
+            "caller": "ann@b.example",
+            "userId": ann,
+            "key": f"{prefix} till 2",
+            "path": "/orders/get_all",
+            "calls": 5,
+            "lastSeen": f"{today}T00:00:01.000Z",
+            "replacedBy": "me { orders }",
+            "days": {str(today - timedelta(days=6)): 3, str(today): 2},
+        }
+
+    def test_nobody(self, migrated_terminal: Terminal) -> None:
+        assert tuple(migrated_terminal.ok("usage").split()) == self.HEADER
+        assert json.loads(migrated_terminal.ok("usage", "--json")) == []
+        assert migrated_terminal.run("usage", "--days", "0").returncode == 2
 
 
 def test_the_committed_schema_is_the_code(terminal: Terminal) -> None:

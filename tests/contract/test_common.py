@@ -210,7 +210,7 @@ class TestCors:
         assert response.headers["access-control-allow-origin"] == "*"
         assert {"GET", "POST"} <= set(response.headers["access-control-allow-methods"].split(", "))
         allowed = response.headers["access-control-allow-headers"].split(", ")
-        assert allowed == ["Authorization", "Content-Type", "x-requested-with"]
+        assert allowed == ["Authorization", "Content-Type", "Idempotency-Key", "x-requested-with"]
 
     async def test_every_answer_may_be_read_by_any_origin(self, shop: Shop) -> None:
         answers = [
