@@ -1,4 +1,4 @@
-"""The README's tour: each command is run against the demo shop and gives the output shown."""
+"""What documents show: each command is run against the demo shop and gives the output shown."""
 
 import os
 import re
@@ -11,9 +11,7 @@ import pytest
 
 from tests.e2e.server import ROOT, Server, running
 
-TOUR = re.findall(
-    r"```console\n\$ ((?:[^\n]*\\\n)*[^\n]*)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
-)
+SHOWN = re.compile(r"```console\n *\$ ((?:[^\n]*\\\n)*[^\n]*)\n(.*?)```", re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +20,15 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-def test_the_tour_shows_what_happens(demo: Server, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("document", "commands"), [("README.md", 9), ("docs/rest.md", 2)])
+def test_documents_show_what_happens(
+    demo: Server, tmp_path: Path, document: str, commands: int
+) -> None:
+    shows = SHOWN.findall((ROOT / document).read_text())
     customer, admin = demo.key("Customer's key"), demo.key("Administrator's")
     environment = {"URL": demo.url, "KEY": customer, "ADMIN": admin, "PATH": os.defpath}
-    assert len(TOUR) == 9
-    for command, shown in TOUR:
+    assert len(shows) == commands
+    for command, shown in shows:
         done = subprocess.run(
             ["/bin/sh", "-c", command],
             env=environment,
