@@ -46,7 +46,7 @@ class Settings(BaseSettings):
         "auto", description="How log lines look; auto is console on a terminal, else json."
     )
     body_limit_bytes: int = Field(
-        1_000_000, ge=100_000, lt=2_000_000, description="Largest request body accepted."
+        1_000_000, ge=102_400, lt=2_000_000, description="Largest request body accepted."
     )
     max_query_depth: int = Field(12, ge=1, description="Deepest nesting of a GraphQL operation.")
     max_query_tokens: int = Field(

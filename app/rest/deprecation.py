@@ -44,7 +44,7 @@ class Deprecation:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
-        if scope["type"] != "http" or plain_path(scope["path"]) not in self._paths:
+        if scope["type"] != "http" or plain_path(scope) not in self._paths:
             await self._app(scope, receive, send)
             return
 

@@ -73,12 +73,13 @@ class Authenticator:
             UnknownKey: no such key, or it is expired or revoked; a legacy token of no user here.
             Unavailable: the database can't be asked.
         """
-        if header is None or not header.strip():
+        # What HTTP lets stand round a value, and no more: str.strip takes some non-ASCII bytes too.
+        key = (header or "").strip(" \t")
+        if not key:
             raise MissingKey
-        key = header.strip()
         scheme, _, rest = key.partition(" ")
         if scheme.lower() == "bearer":
-            key = rest.strip()
+            key = rest.strip(" 	")
         if (claims := self._legacy_tokens.read(key)) is not None:
             return await self._bearer(claims)
         digest = hash_key(key)
