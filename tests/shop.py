@@ -127,10 +127,8 @@ class Shop:
         return [await self.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables]
 
 
-@asynccontextmanager
-async def open_shop(path: Path, **changes: Any) -> AsyncGenerator[Shop]:
-    """The application over a migrated, empty database that is filled first."""
-    database = Database(database_url(path))
+async def fill_shop(database: Database) -> dict[str, str]:
+    """Put users and products into a migrated, empty database; a key for each kind of caller."""
     keys = {}
     async with database.transaction() as connection:
         await replace_products(connection, PRODUCTS)
@@ -149,6 +147,14 @@ async def open_shop(path: Path, **changes: Any) -> AsyncGenerator[Shop]:
                 user_id=id_,
             )
             keys[name] = await create_key(connection, user, scopes=scopes)
+    return keys
+
+
+@asynccontextmanager
+async def open_shop(path: Path, **changes: Any) -> AsyncGenerator[Shop]:
+    """The application over a migrated, empty database that is filled first."""
+    database = Database(database_url(path))
+    keys = await fill_shop(database)
     async with open_client(path, **changes) as client:
         yield Shop(client, database, keys)
     await database.dispose()

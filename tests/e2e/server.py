@@ -14,13 +14,18 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 class Server:
     """A running `orders serve`."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
         self.log = folder / "stderr.log"
         with (folder / "stdout.log").open("w") as output, self.log.open("w") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "app", "serve", "--port", "0", *arguments],
                 cwd=folder,
-                env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "PYTHONUNBUFFERED": "1"},
+                env={
+                    "PYTHONPATH": str(ROOT),
+                    "PATH": "/usr/bin:/bin",
+                    "PYTHONUNBUFFERED": "1",
+                    **environment,
+                },
                 stdout=output,
                 stderr=errors,
                 stdin=subprocess.DEVNULL,
@@ -48,8 +53,8 @@ class Server:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str) -> Iterator[Server]:
-    server = Server(folder, *arguments)
+def running(folder: Path, *arguments: str, **environment: str) -> Iterator[Server]:
+    server = Server(folder, *arguments, **environment)
     try:
         yield server
     finally:
