@@ -73,6 +73,15 @@ CHANGE_STATUS = "/orders/change-status"
 DELETE = "/orders/delete"
 PATHS = (GET_ALL, ADD, CHANGE_STATUS, DELETE)
 
+# What is wrong with a field, by pydantic's name for it; a quantity has many ways to be no number.
+_PHRASES = {
+    "missing": "is missing",
+    "string_type": "must be a string",
+    "string_pattern_mismatch": "must be an id of 24 hex digits",
+    "list_type": "must be a list",
+    "model_type": "must be an object",
+}
+
 
 def _whole(value: object) -> object:
     # JSON has one kind of number: 2.0 is 2.
@@ -321,21 +330,9 @@ async def _read(request: Request, kind: type[BodyType]) -> BodyType:
 
 
 def _phrase(error: dict[str, Any]) -> str:
-    match error["type"]:
-        case "missing":
-            return "is missing"
-        case "string_type":
-            return "must be a string"
-        case "list_type":
-            return "must be a list"
-        case "model_type":
-            return "must be an object"
-        case "string_pattern_mismatch":
-            return "must be an id of 24 hex digits"
-        case "literal_error":
-            return f"must be {error['ctx']['expected']}"
-        case _:
-            return "must be a whole number"
+    if error["type"] == "literal_error":
+        return f"must be {error['ctx']['expected']}"
+    return _PHRASES.get(error["type"], "must be a whole number")
 
 
 def _refusal(error: AppError) -> Response:

@@ -111,8 +111,9 @@ async def _names(shop: Shop) -> Mapping[tuple[str, str], str]:
         names["key", f"customer {spoilt}"] = spoil(shop.keys["customer"])
     names["key", "customer short"] = shop.keys["customer"][:-1]
     found = await shop.rows(
-        "SELECT order_number, o.id, position, i.id, created_at FROM orders o LEFT JOIN order_items i"
-        f" ON i.user_id = o.user_id AND i.order_id = o.id WHERE o.user_id = '{CUSTOMER}'"
+        "SELECT order_number, o.id, position, i.id, created_at FROM orders o"
+        " LEFT JOIN order_items i ON i.user_id = o.user_id AND i.order_id = o.id"
+        f" WHERE o.user_id = '{CUSTOMER}'"
     )
     for number, order_id, position, item_id, created_at in found:
         names["order", str(number)] = order_id

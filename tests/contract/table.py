@@ -112,7 +112,7 @@ def get_all(answer: str, **options: Unpack[Options]) -> Call:
 
 def add(body: Body, **options: Unpack[Options]) -> Call:
     """An order that is taken."""
-    return Call(*ADD, body, "ORDER SUCCESS", answer_type=TEXT, **options)
+    return Call(*ADD, body, "ORDER SUCCESS", **(Options(answer_type=TEXT) | options))
 
 
 def change(body: Body, answer: str, **options: Unpack[Options]) -> Call:

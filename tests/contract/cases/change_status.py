@@ -1,4 +1,4 @@
-"""POST /orders/change-status: whose orders, in what order they are answered, and what is refused."""
+"""POST /orders/change-status: whose orders, how they are answered, and what is refused."""
 
 from app.domain.order import OrderStatus, ShippingMethod
 from tests.contract.table import CHANGE, Placed, add, case, change, line, refuse, under
@@ -136,7 +136,8 @@ ANSWERS = [
         change(
             _body(_item(FIRST, "pending")),
             f'[{{"_id":"{FIRST}","user":"{CUSTOMER}","items":['
-            f'{{"product":"{STOOL}","quantity":2147483647,"shipping":"Next day","_id":"{"b" * 24}"}},'
+            f'{{"product":"{STOOL}","quantity":2147483647,"shipping":"Next day",'
+            f'"_id":"{"b" * 24}"}},'
             f'{{"product":"{LAMP}","quantity":1,"shipping":"Budget","_id":"{"a" * 24}"}},'
             f'{{"product":"{STOOL}","quantity":1,"shipping":"Regular","_id":"{"c" * 24}"}}],'
             '"status":"pending","address":"1 Main St, Carlton",'

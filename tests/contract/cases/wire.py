@@ -95,15 +95,6 @@ CASES = [
         b'{"message":"Unauthorized"}',
     ),
     Raw(
-        "a wish for a WebSocket",
-        GET
-        + KEY
-        + b"Connection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        200,
-        b"[]",
-    ),
-    Raw(
         "two requests at once",
         GET + KEY + b"\r\n" + GET + CLOSE + HOST + b"\r\n",
         200,
