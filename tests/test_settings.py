@@ -36,6 +36,7 @@ def test_dotenv_is_read_and_the_environment_wins(
         ("ORDERS_PROT", "80", "unknown setting ORDERS_PROT"),
         ("ORDERS_PORT", "http", "ORDERS_PORT: Input should be a valid integer"),
         ("ORDERS_PORT", "70000", "ORDERS_PORT: Input should be less than or equal to 65535"),
+        ("ORDERS_BODY_LIMIT_BYTES", "102399", "greater than or equal to 102400"),
         ("ORDERS_LOG_LEVEL", "loud", "ORDERS_LOG_LEVEL: Input should be 'debug'"),
         ("ORDERS_DATABASE_URL", "mysql://x", "ORDERS_DATABASE_URL: must begin with sqlite"),
         ("ORDERS_DATABASE_URL", "sqlite+aiosqlite:///:memory:", "must name a database file"),

@@ -18,7 +18,6 @@ from tests.contract.table import Call, Case, Placed, Sql
 from tests.shop import CUSTOMER, PRODUCTS, Shop
 
 _NAME = re.compile(r"<(key|order|item|date|time) ([a-z0-9. ]+)>")
-_TABLES = ("orders", "order_events", "order_counters", "products")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +55,22 @@ async def play(case: Case, send: Send, shop: Shop) -> None:
                 case Sql():
                     await _execute(shop, step.statement)
     finally:
-        await _execute(
-            shop, *(step.undo for step in case.steps if isinstance(step, Sql) and step.undo)
-        )
+        for step in case.steps:
+            if isinstance(step, Sql) and step.undo:
+                await _execute(shop, step.undo)
 
 
 async def empty(shop: Shop) -> None:
     """Take all orders out of the shop, and give it its products again."""
-    await _execute(shop, *(f"DELETE FROM {table}" for table in _TABLES))
     async with shop.database.transaction() as connection:
+        for table in ("orders", "order_events", "order_counters", "products"):
+            await connection.exec_driver_sql(f"DELETE FROM {table}")
         await replace_products(connection, PRODUCTS)
 
 
-async def _execute(shop: Shop, *statements: str) -> None:
+async def _execute(shop: Shop, statement: str) -> None:
     async with shop.database.transaction() as connection:
-        for statement in statements:
-            await connection.exec_driver_sql(statement)
+        await connection.exec_driver_sql(statement)
 
 
 async def _ask(call: Call, send: Send, shop: Shop) -> None:

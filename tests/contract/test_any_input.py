@@ -21,7 +21,7 @@ from tests.contract.play import empty
 from tests.contract.table import JSON, PATHS, POSTS, TEXT
 from tests.shop import LAMP, TABLE, UNKNOWN, Shop, open_shop
 
-EXAMPLES = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+EXAMPLES = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
 IDS = st.sampled_from([TABLE, LAMP, UNKNOWN, TABLE.upper(), "", f"{TABLE}\n", "table12chars"])
 WORDS = st.sampled_from(["Next day", "Regular", "Budget", "pending", "delivery", "completed", "x"])
