@@ -291,8 +291,8 @@ def plain_path(scope: Scope) -> str:
     The path is taken as it was sent: with escapes resolved, `%2F` would be a slash, and a newline
     could stand at the end.
     """
-    sent = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
-    return sent.lower().removesuffix("/")
+    sent: bytes = scope.get("raw_path") or scope["path"].encode()
+    return sent.decode("latin-1").lower().removesuffix("/")
 
 
 class _LegacyRoute(Route):

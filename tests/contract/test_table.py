@@ -64,7 +64,7 @@ async def inside(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> As
     """A shop whose application runs in this process."""
     path = tmp_path_factory.mktemp("inside") / "orders.db"
     shutil.copy(migrated, path)
-    async with open_shop(path) as shop:
+    async with open_shop(path, legacy_jwt_secret=keys.LEGACY_SECRET) as shop:
         await _add_dead_keys(shop)
         yield shop
 
@@ -79,10 +79,16 @@ async def served(
     path.parent.mkdir()
     shutil.copy(migrated, path)
     database = Database(database_url(path))
-    keys = await fill_shop(database)
-    with running(folder, TZ="Asia/Tokyo", LC_ALL="de_DE.UTF-8", LANG="ja_JP.UTF-8") as server:
+    own_keys = await fill_shop(database)
+    environment = {
+        "TZ": "Asia/Tokyo",
+        "LC_ALL": "de_DE.UTF-8",
+        "LANG": "ja_JP.UTF-8",
+        "ORDERS_LEGACY_JWT_SECRET": keys.LEGACY_SECRET,
+    }
+    with running(folder, **environment) as server:
         async with httpx.AsyncClient(base_url=server.url) as client:
-            shop = ServedShop(client, database, keys, server)
+            shop = ServedShop(client, database, own_keys, server)
             await _add_dead_keys(shop)
             yield shop
     await database.dispose()

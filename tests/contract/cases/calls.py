@@ -75,7 +75,7 @@ METHODS = [
                 },
                 answer_headers={
                     "access-control-allow-methods": "GET, HEAD, POST",
-                    "access-control-allow-headers": "Authorization, Content-Type",
+                    "access-control-allow-headers": "Authorization, Content-Type, Idempotency-Key",
                 },
             ),
         )
@@ -96,7 +96,8 @@ METHODS = [
                 "Access-Control-Request-Headers": "x-requested-with, b\xe4d, authorization",
             },
             answer_headers={
-                "access-control-allow-headers": "Authorization, Content-Type, x-requested-with"
+                "access-control-allow-headers": "Authorization, Content-Type, Idempotency-Key,"
+                " x-requested-with"
             },
         ),
     ),
