@@ -19,7 +19,7 @@ from app.graphql.limits import Limits
 from app.graphql.playground import playground_page
 from app.graphql.schema import build_schema
 from app.middleware import BodyLimit, Cors, RequestId
-from app.rest import pages
+from app.rest import openapi, pages
 from app.rest.deprecation import Deprecation, deprecation_headers
 from app.rest.legacy import PATHS, LegacyOrders
 from app.rest.ops import Probes
@@ -79,6 +79,7 @@ def create_app(settings: Settings) -> Starlette:
             *LegacyOrders(database, authenticator, usage).routes(),
             *Probes(database).routes(),
             *pages.routes(schema.sdl),
+            *openapi.routes(body_limit_bytes=settings.body_limit_bytes),
         ],
         middleware=[
             Middleware(RequestId),

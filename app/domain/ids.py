@@ -9,8 +9,9 @@ UserId = NewType("UserId", str)
 ProductId = NewType("ProductId", str)
 OrderId = NewType("OrderId", str)
 
+OBJECT_ID_PATTERN = "[0-9a-fA-F]{24}"
 # \Z and not $: the latter also matches before a newline at the end.
-_OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}\Z", re.ASCII)
+_OBJECT_ID = re.compile(rf"{OBJECT_ID_PATTERN}\Z", re.ASCII)
 
 
 def new_object_id() -> str:

@@ -8,19 +8,11 @@ import codecs
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from email.message import Message
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import orjson
 import structlog
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    FailFast,
-    Field,
-    StringConstraints,
-    ValidationError,
-)
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
@@ -51,6 +43,20 @@ from app.domain.order import (
 )
 from app.domain.principal import Principal
 from app.domain.principal import Scope as KeyScope
+from app.rest.bodies import (
+    NO_ADMINISTRATOR,
+    NO_KEY,
+    ORDER_SUCCESS,
+    UNEXPECTED,
+    WRONG_KEY,
+    AddBody,
+    DeleteBody,
+    Deleted,
+    OrderDocument,
+    OrderRow,
+    RequestBody,
+    StatusBody,
+)
 from app.rest.idempotency_key import read_idempotency_key
 from app.services import orders
 from app.services.auth import Authenticator
@@ -83,61 +89,7 @@ _PHRASES = {
 }
 
 
-def _whole(value: object) -> object:
-    # JSON has one kind of number: 2.0 is 2.
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-Entry = TypeVar("Entry")
-
-# Refused at the first bad entry: a megabyte holds half a million, and one sentence is answered.
-_List = Annotated[list[Entry], FailFast()]
-
-# `$` is the very end here, not before a newline as in Python's own patterns.
-_OrderId = Annotated[str, StringConstraints(pattern="^[0-9a-fA-F]{24}$", to_lower=True)]
-
-
-class _Body(BaseModel):
-    """A request body. Unknown fields are passed over, values of another type are refused."""
-
-    model_config = ConfigDict(strict=True, extra="ignore")
-
-
-class AddItem(_Body):
-    """One line of a new order."""
-
-    product: str
-    shipping: Literal["Next day", "Regular", "Budget"]
-    quantity: Annotated[int, BeforeValidator(_whole)] = 1
-
-
-class AddBody(_Body):
-    """POST /orders/add."""
-
-    items: _List[AddItem]
-    address: str
-
-
-class StatusItem(_Body):
-    """One order's new status."""
-
-    order_id: _OrderId = Field(alias="orderId")
-    status: Literal["pending", "delivery", "completed"]
-
-
-class StatusBody(_Body):
-    """POST /orders/change-status."""
-
-    items: _List[StatusItem]
-
-
-class DeleteBody(_Body):
-    """POST /orders/delete."""
-
-    order_ids: _List[_OrderId] = Field(alias="orderId")
-
-
-BodyType = TypeVar("BodyType", bound=_Body)
+BodyType = TypeVar("BodyType", bound=RequestBody)
 
 
 class _Refused(Exception):
@@ -175,25 +127,24 @@ class LegacyOrders:
         """
         async with self.database.read() as connection:
             found = await orders.all_own_orders(connection, principal)
-        return _json(
-            [
-                {
-                    "orderId": order.id,
-                    "productId": item.product_id,
-                    "image": item.image,
-                    "name": item.name,
-                    "price": json_number(item.unit_price_minor),
-                    "quantity": item.quantity,
-                    "shipping": item.shipping,
-                    "status": order.status,
-                    "createdAt": created,
-                    "orderNum": order.number,
-                }
-                for order in found
-                for created in (long_date(order.created_at),)
-                for item in order.items
-            ]
-        )
+        rows: list[OrderRow] = [
+            {
+                "orderId": order.id,
+                "productId": item.product_id,
+                "image": item.image,
+                "name": item.name,
+                "price": json_number(item.unit_price_minor),
+                "quantity": item.quantity,
+                "shipping": item.shipping,
+                "status": order.status,
+                "createdAt": created,
+                "orderNum": order.number,
+            }
+            for order in found
+            for created in (long_date(order.created_at),)
+            for item in order.items
+        ]
+        return _json(rows)
 
     async def add(self, request: Request, principal: Principal) -> Response:
         """Place an order; with an `Idempotency-Key` that was sent before, none.
@@ -217,7 +168,7 @@ class LegacyOrders:
                 source=EventSource.REST,
                 idempotency_key=idempotency_key,
             )
-        return PlainTextResponse("ORDER SUCCESS")
+        return PlainTextResponse(ORDER_SUCCESS)
 
     async def change_status(self, request: Request, principal: Principal) -> Response:
         """Set the status of anyone's orders; unknown ids are passed over, the last of twins wins.
@@ -256,7 +207,8 @@ class LegacyOrders:
                 on_error=orders.ErrorPolicy.SKIP_FAILED,
                 source=EventSource.REST,
             )
-        return _json({"acknowledged": True, "deletedCount": len(result.ids)})
+        deleted: Deleted = {"acknowledged": True, "deletedCount": len(result.ids)}
+        return _json(deleted)
 
     def _door(
         self, path: str, handle: Callable[[Request, Principal], Awaitable[Response]]
@@ -280,7 +232,7 @@ class LegacyOrders:
                 return _json({"msg": "The request body ended early."}, 400)
             except Exception:
                 log.exception("unexpected error")
-                return _json({"msg": "request error"}, 500)
+                return _json(UNEXPECTED, 500)
 
         return answer
 
@@ -338,11 +290,11 @@ def _phrase(error: dict[str, Any]) -> str:
 def _refusal(error: AppError) -> Response:
     match error:
         case MissingKey():
-            return _json({"message": "Unauthorized"}, 401)
+            return _json(NO_KEY, 401)
         case Unauthenticated():
-            return _json({"message": "Forbidden"}, 403)
+            return _json(WRONG_KEY, 403)
         case Forbidden(scope=KeyScope.ADMIN):
-            return _json({"msg": "unauthorized user, you are not an administrator"}, 403)
+            return _json(NO_ADMINISTRATOR, 403)
         case Forbidden():
             return _json({"msg": str(error)}, 403)
         case InvalidInput(problems=[first, *_]):
@@ -356,7 +308,7 @@ def _refusal(error: AppError) -> Response:
     raise TypeError(f"no REST form for {type(error).__name__}") from error
 
 
-def _document(order: Order) -> dict[str, Any]:
+def _document(order: Order) -> OrderDocument:
     """An order as Mongoose printed it."""
     return {
         "_id": order.id,
