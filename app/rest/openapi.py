@@ -111,9 +111,12 @@ _IDEMPOTENCY_KEY: Json = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "A text of the caller's own, different for each order. When the same request"
-    " comes again with it, the first answer is repeated and no second order is placed.",
-    "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+    "description": "A text of your own for this order, bare or in quotes. The same request with it"
+    " again, within a day, gets the same answer and places no second order.",
+    "schema": {
+        "type": "string",
+        "pattern": r'^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$',
+    },
     "example": "4d3f2c51-7c1e-4f0a-9a53-0a1f4f0e9d8b",
 }
 
@@ -340,6 +343,15 @@ def _refusals(
             {"unavailable": {"msg": str(Unavailable())}},
         ),
     ]
+    if operation.parameters:
+        refusals.append(
+            (
+                "422",
+                "The Idempotency-Key came before, with another request.",
+                Refusal,
+                {"reused": {"msg": "Idempotency-Key was sent before with another request."}},
+            )
+        )
     if operation.body:
         refusals += [
             (

@@ -1,12 +1,16 @@
 """`orders serve` in a process of its own, for tests of what only a real server can show."""
 
+import asyncio
 import re
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.shop import open_shop
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -61,3 +65,16 @@ def running(folder: Path, *arguments: str, **environment: str) -> Iterator[Serve
         if server.process.poll() is None:
             server.process.kill()
             server.process.wait()
+
+
+def filled(folder: Path, migrated: Path) -> Mapping[str, str]:
+    """Put the small shop's database where a server in this folder looks, and return its keys."""
+    path = folder / "data" / "orders.db"
+    path.parent.mkdir()
+    shutil.copy(migrated, path)
+
+    async def fill() -> Mapping[str, str]:
+        async with open_shop(path) as shop:
+            return shop.keys
+
+    return asyncio.run(fill())
