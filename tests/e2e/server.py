@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.shop import open_shop
+from tests.shop import LAMP, STOOL, TABLE, open_shop
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -68,13 +68,16 @@ def running(folder: Path, *arguments: str, **environment: str) -> Iterator[Serve
 
 
 def filled(folder: Path, migrated: Path) -> Mapping[str, str]:
-    """Put the small shop's database where a server in this folder looks, and return its keys."""
+    """Put a small shop with orders where a server in this folder looks, and return its keys."""
     path = folder / "data" / "orders.db"
     path.parent.mkdir()
     shutil.copy(migrated, path)
 
     async def fill() -> Mapping[str, str]:
         async with open_shop(path) as shop:
+            await shop.add(TABLE, STOOL)
+            await shop.add(LAMP)
+            await shop.add(TABLE, key="other")
             return shop.keys
 
     return asyncio.run(fill())
