@@ -34,6 +34,7 @@ from app.rest.bodies import (
     Refusal,
     StatusBody,
 )
+from app.rest.legacy import ADD, CHANGE_STATUS, DELETE, GET_ALL
 
 _ABOUT = """\
 The four order paths of the legacy shop backend, as its callers know them.
@@ -123,7 +124,7 @@ _IDEMPOTENCY_KEY: Json = {
 _OPERATIONS = (
     _Operation(
         "get",
-        "/orders/get_all",
+        GET_ALL,
         "getOwnOrders",
         "List your own orders",
         "A row for each item: the highest order number first, inside an order the items as they"
@@ -134,7 +135,7 @@ _OPERATIONS = (
     ),
     _Operation(
         "post",
-        "/orders/add",
+        ADD,
         "addOrder",
         "Place an order",
         "The order is yours and `pending`, with the products' names, images and prices of this"
@@ -161,7 +162,7 @@ _OPERATIONS = (
     ),
     _Operation(
         "post",
-        "/orders/change-status",
+        CHANGE_STATUS,
         "changeOrderStatus",
         "Set the status of anyone's orders",
         "Needs an administrator's key. Answers with the orders that exist, each once, by"
@@ -176,7 +177,7 @@ _OPERATIONS = (
     ),
     _Operation(
         "post",
-        "/orders/delete",
+        DELETE,
         "deleteOrders",
         "Delete orders",
         "Your own orders; with an administrator's key anyone's. Another's ids count as unknown.",
