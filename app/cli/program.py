@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from app.cli import demo, keys, migrate, products, schema, serve, usage, users
+from app.cli import demo, keys, legacy, migrate, products, schema, serve, usage, users
 from app.cli.parity.command import parity
 from app.domain.errors import AppError, Unavailable
 from app.settings import SettingsError
@@ -26,6 +26,8 @@ app.command("usage")(usage.usage)
 app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
 app.add_typer(products.app, name="products")
+app.add_typer(legacy.import_app, name="import")
+app.add_typer(legacy.export_app, name="export")
 app.add_typer(schema.app, name="schema")
 app.command("parity")(parity)
 

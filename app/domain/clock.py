@@ -4,7 +4,7 @@ Instants are aware and in UTC. They are cut to milliseconds when they are made, 
 caller reads back (milliseconds) is exactly what is stored and can be used as a filter bound.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 # Names of its own: strftime("%B") follows the locale of the process, the contract does not.
 _MONTHS = [
@@ -31,6 +31,24 @@ def now() -> datetime:
 def cut_to_milliseconds(instant: datetime) -> datetime:
     """The same instant without the microseconds below a millisecond."""
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def to_milliseconds(instant: datetime) -> int:
+    """Milliseconds since 1970, as MongoDB keeps an instant; what is below one is cut off."""
+    return (instant - _EPOCH) // _MILLISECOND
+
+
+def from_milliseconds(milliseconds: int) -> datetime:
+    """The instant so many milliseconds after 1970.
+
+    Raises:
+        OverflowError: it is not in the years 1 to 9999.
+    """
+    return _EPOCH + timedelta(milliseconds=milliseconds)
 
 
 def rfc3339(instant: datetime) -> str:

@@ -4,7 +4,7 @@ Every currency here has two decimals: prices come in as dollars and cents, and n
 another currency yet.
 """
 
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 DEFAULT_CURRENCY = "USD"
 _MINOR_PER_MAJOR = 100
@@ -12,6 +12,8 @@ _MINOR_PER_MAJOR = 100
 MAX_MINOR = 10**15 - 1
 """The largest amount: fifteen digits are what a JSON number keeps exactly, and thousands of such
 sums still add up in a 64-bit column."""
+
+_MAX_AMOUNT = Decimal(MAX_MINOR) / _MINOR_PER_MAJOR
 
 
 def decimal_amount(minor: int) -> str:
@@ -52,3 +54,16 @@ def minor_from_decimal(text: str) -> int:
     if minor != minor.to_integral_value():
         raise ValueError("must have at most two decimals")
     return int(minor)
+
+
+def rounded_minor(amount: Decimal) -> tuple[int, bool]:
+    """Minor units from any amount, half a unit up, and whether that changed it.
+
+    Raises:
+        ValueError: not finite, negative, or over `MAX_MINOR`.
+    """
+    # Compared first: rounding an amount of any size would need any number of digits.
+    if not amount.is_finite() or not 0 <= amount <= _MAX_AMOUNT:
+        raise ValueError(f"must be an amount from 0 to {_MAX_AMOUNT}")
+    rounded = amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return int(rounded * _MINOR_PER_MAJOR), rounded != amount

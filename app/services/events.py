@@ -33,8 +33,8 @@ async def record_events(
     connection: AsyncConnection,
     events: Sequence[NewEvent],
     *,
-    actor_id: str,
     source: EventSource,
+    actor_id: str | None = None,
     occurred_at: datetime | None = None,
 ) -> None:
     """Append events to the log, in the order given.
@@ -42,8 +42,8 @@ async def record_events(
     Args:
         connection: The connection whose transaction makes the changes.
         events: What happened.
-        actor_id: The user who did it.
         source: The door that the changes came through.
+        actor_id: The user who did it; by default each order's own.
         occurred_at: When; by default the moment at which each order last changed.
     """
     if events:
@@ -54,7 +54,11 @@ async def record_events(
 
 
 def _rows(
-    events: Iterable[NewEvent], *, actor_id: str, source: EventSource, occurred_at: datetime | None
+    events: Iterable[NewEvent],
+    *,
+    actor_id: str | None,
+    source: EventSource,
+    occurred_at: datetime | None,
 ) -> Iterable[dict[str, Any]]:
     for event in events:
         yield {
@@ -66,7 +70,7 @@ def _rows(
             "source": source.value,
             "from_status": event.from_status,
             "to_status": event.to_status,
-            "actor_id": actor_id,
+            "actor_id": actor_id or event.order.user_id,
             "occurred_at": occurred_at or event.order.updated_at,
             "data": event.data,
         }

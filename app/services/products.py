@@ -1,6 +1,6 @@
 """The catalogue: reading products alone, in batches and by name, and replacing them from a file."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 from sqlalchemy import ColumnElement, Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,6 +33,14 @@ async def first_products(connection: AsyncConnection, *, size: int | None) -> li
         _select_live().order_by(col(tables.Product.name), col(tables.Product.id)).limit(size)
     )
     return [_product(row) for row in await connection.execute(statement)]
+
+
+async def each_product(connection: AsyncConnection) -> AsyncIterator[Product]:
+    """Every product by id, a few in memory at a time, for whoever runs the shop."""
+    statement = _select_live().order_by(col(tables.Product.id))
+    async with connection.stream(statement, execution_options={"yield_per": 1_000}) as rows:
+        async for row in rows:
+            yield _product(row)
 
 
 async def visible_products(

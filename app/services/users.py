@@ -1,22 +1,23 @@
 """People with accounts."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, insert, or_, select
+from sqlalchemy import ColumnElement, Row, Select, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from app.db import tables
+from app.db.dialect import upsert
 from app.domain import clock
 from app.domain.errors import InvalidInput, ProblemCode
 from app.domain.ids import UserId, new_object_id, parse_object_id
 from app.domain.principal import Principal
 
 # Delivery is the only real test of an address; this refuses what can't be one.
-_EMAIL = re.compile(r"[^@\s\x00]+@[^@\s\x00]+\Z")
+EMAIL = re.compile(r"[^@\s\x00]+@[^@\s\x00]+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ async def add_user(
         InvalidInput: the address or the id is malformed or taken.
     """
     email = email.strip().lower()
-    if not _EMAIL.match(email):
+    if not EMAIL.match(email):
         raise InvalidInput.single("must be an e-mail address", "email")
     id_ = new_object_id() if user_id is None else parse_object_id(user_id)
     if id_ is None:
@@ -99,19 +100,65 @@ async def visible_users(
     return {user.id: user for user in found}
 
 
+async def users_by_id(connection: AsyncConnection, ids: Sequence[UserId]) -> dict[UserId, User]:
+    """Those of the users that exist; rights are the caller's concern."""
+    found = await _users(connection, col(tables.User.id).in_(ids))
+    return {user.id: user for user in found}
+
+
+async def each_user(connection: AsyncConnection) -> AsyncIterator[User]:
+    """Every user, oldest account first, a few in memory at a time, for whoever runs the shop."""
+    async with connection.stream(_select_users(), execution_options={"yield_per": 1_000}) as rows:
+        async for row in rows:
+            yield _user(row)
+
+
+async def replace_users(connection: AsyncConnection, users: Sequence[User]) -> None:
+    """Insert users as they are, or overwrite those with the same id."""
+    row = tables.User
+    statement = upsert(row)
+    statement = statement.on_conflict_do_update(
+        index_elements=[row.id],
+        set_={
+            name: statement.excluded[name] for name in ("email", "name", "is_admin", "created_at")
+        },
+    )
+    if users:
+        await connection.execute(
+            statement,
+            [
+                {
+                    "id": user.id,
+                    "email": user.email,
+                    "name": user.name,
+                    "is_admin": user.is_admin,
+                    "created_at": user.created_at,
+                }
+                for user in users
+            ],
+        )
+
+
 async def list_users(connection: AsyncConnection) -> list[User]:
     """All users, oldest account first, for whoever runs the shop."""
     return await _users(connection)
 
 
 async def _users(connection: AsyncConnection, *conditions: ColumnElement[bool]) -> list[User]:
+    return [_user(row) for row in await connection.execute(_select_users(*conditions))]
+
+
+def _select_users(
+    *conditions: ColumnElement[bool],
+) -> Select[str, str | None, str, bool, datetime]:
     row = tables.User
-    statement = (
+    return (
         select(col(row.id), col(row.email), col(row.name), col(row.is_admin), col(row.created_at))
         .where(*conditions)
         .order_by(col(row.created_at), col(row.id))
     )
-    return [
-        User(UserId(id_), email, name, is_admin, created_at)
-        for id_, email, name, is_admin, created_at in await connection.execute(statement)
-    ]
+
+
+def _user(row: Row[str, str | None, str, bool, datetime]) -> User:
+    id_, email, name, is_admin, created_at = row
+    return User(UserId(id_), email, name, is_admin, created_at)

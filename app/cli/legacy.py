@@ -1,0 +1,171 @@
+"""`orders import legacy` and `orders export legacy`: a legacy shop's data, in and out."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from app.cli.work import print_table, with_database
+from app.services import legacy_import
+from app.services.legacy_export import export_dump
+from app.services.legacy_files import find_dump
+from app.services.legacy_import import RejectsFile, import_dump
+from app.services.legacy_report import ImportReport
+
+import_app = typer.Typer(help="Bring data in from elsewhere.", no_args_is_help=True)
+export_app = typer.Typer(help="Write data for elsewhere.", no_args_is_help=True)
+
+
+@import_app.callback()
+def import_group() -> None:
+    """Bring data in from elsewhere."""
+
+
+@export_app.callback()
+def export_group() -> None:
+    """Write data for elsewhere."""
+
+
+@import_app.command("legacy")
+def import_legacy(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder that mongodump or mongoexport filled, one of its files, or rejects.",
+            show_default=False,
+        ),
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only report what would be done.")
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", dir_okay=False, help="Write the report as JSON, too."),
+    ] = None,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            dir_okay=False,
+            help="Where skipped records go, to be mended and imported.",
+            show_default="PATH's name with .rejects.jsonl, in this folder; none in a dry run",
+        ),
+    ] = None,
+) -> None:
+    """Import users, products and orders of a legacy shop: what is new or changed in the dump.
+
+    JSON of mongoexport and BSON of mongodump, also with gzip. Safe to repeat, and to run again
+    after it was broken off. What was changed here since is kept. Passwords stay behind.
+    """
+    for file in (report, rejects):
+        if file is not None:
+            _require_folder(file)
+    if rejects is not None and rejects.exists() and rejects.samefile(path):
+        raise RuntimeError(f"{rejects} is being imported: name another file with --rejects")
+    dump = find_dump(path)
+    with _progress() as tell:
+        done = with_database(
+            lambda database: import_dump(
+                database,
+                dump,
+                rejects=_rejects_file(path, rejects, dry_run=dry_run),
+                dry_run=dry_run,
+                progress=legacy_import.Progress(tell),
+            )
+        )
+    if report is not None:
+        report.write_bytes(orjson.dumps(done.as_json(), option=orjson.OPT_INDENT_2) + b"\n")
+    _print(done)
+
+
+def _rejects_file(path: Path, rejects: Path | None, *, dry_run: bool) -> RejectsFile | None:
+    if rejects is not None:
+        return RejectsFile(rejects, overwrite=True)
+    if dry_run:
+        return None
+    name = path.resolve().name.removesuffix(".gz")
+    return RejectsFile(Path(f"{Path(name).stem or 'dump'}.rejects.jsonl"), overwrite=False)
+
+
+def _require_folder(file: Path) -> None:
+    # Found out now, rather than when an hour's work is to be reported.
+    if not os.access(file.parent, os.W_OK):
+        raise RuntimeError(f"{file} can't be written: {file.parent} is no folder that can be")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for each step on a terminal; nothing for a script."""
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    ) as bars:
+        tasks = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done)
+
+        yield tell
+
+
+def _print(report: ImportReport) -> None:
+    tallies = report.tallies
+    print_table(
+        ("", "READ", "WOULD IMPORT" if report.dry_run else "IMPORTED", "UNCHANGED", "SKIPPED"),
+        [
+            (name, tally.read, tally.imported, tally.unchanged, tally.skipped)
+            for name, tally in tallies.items()
+        ],
+    )
+    lines: list[tuple[object, ...]] = [
+        (name, kind, what, count)
+        for name, tally in tallies.items()
+        for kind, counts in (
+            ("skipped", tally.reasons),
+            ("warning", tally.warnings),
+            ("field passed over", tally.fields),
+        )
+        for what, count in sorted(counts.items())
+    ]
+    lines += [("", "collection passed over", name, "") for name in report.passed_over]
+    if lines:
+        typer.echo()
+        print_table(("", "KIND", "NAME", "RECORDS"), lines)
+    if report.rejects is not None:
+        typer.echo(
+            f"{report.skipped} records were skipped. They are in {report.rejects}, with the reason"
+            f" and place of each: mend them there, then `orders import legacy {report.rejects}`.",
+            err=True,
+        )
+    if report.dry_run:
+        typer.echo("This was a dry run: nothing was imported.", err=True)
+
+
+@export_app.command("legacy")
+def export_legacy(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", file_okay=False, help="Where to write the files.")
+    ],
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace files that are there already.")
+    ] = False,
+) -> None:
+    """Write users.json, products.json and orders.json as mongoexport does, for mongoimport.
+
+    Canonical Extended JSON, a document a line. Passwords and keys are not among them.
+    """
+    written = with_database(lambda database: export_dump(database, folder, overwrite=force))
+    print_table(("FILE", "DOCUMENTS"), [(f"{name}.json", n) for name, n in written.items()])

@@ -1,0 +1,399 @@
+"""A dump of the legacy shop to users, products and orders: repeatable, and safe to break off.
+
+All of the dump is read and checked first (`legacy_scan`); then it is written in batches, each a
+transaction that also notes the hash of what was imported (`legacy_records`). Whatever happens
+between two batches, the next run finds what is there and goes on. A user's orders are written by
+creation and get their numbers in that order, so a run that was broken off gives the same numbers.
+"""
+
+import filecmp
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
+
+from app.db import tables
+from app.db.dialect import upsert
+from app.db.engine import Database
+from app.db.staging import Staging
+from app.domain import clock
+from app.domain.ids import OrderId, ProductId, UserId
+from app.domain.order import EventSource, EventType, Order, OrderItem
+from app.services.events import NewEvent, record_events
+from app.services.legacy_content import (
+    content_sha256,
+    pack_product,
+    pack_user,
+    unpack_order,
+    unpack_product,
+    unpack_user,
+)
+from app.services.legacy_files import COLLECTIONS, Dump
+from app.services.legacy_records import is_gone, record_id
+from app.services.legacy_report import ImportReport, Tally
+from app.services.legacy_scan import REPEATED, REPEATED_BEFORE, Scan, documents_of
+from app.services.legacy_values import Impossible
+from app.services.order_queries import order_from_row, select_orders
+from app.services.orders import store_orders
+from app.services.products import each_product, products_by_id, replace_products
+from app.services.users import each_user, replace_users, users_by_id
+
+# Large enough that waiting for the disk at each commit does not count, small enough that whoever
+# else wants to write waits a fraction of a second.
+_BATCH = 1_000
+
+Batch: TypeAlias = Sequence[tuple[str, str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Told how far an import is: what it does, how much of it is done, and how much there is."""
+
+    tell: Callable[[str, int, int], None]
+
+    def counter(self, what: str, total: int) -> Callable[[int], None]:
+        """Something to tell each step to."""
+        done = 0
+
+        def step(size: int) -> None:
+            nonlocal done
+            done += size
+            self.tell(what, done, total)
+
+        return step
+
+
+@dataclass(frozen=True, slots=True)
+class RejectsFile:
+    """Where to put what is skipped.
+
+    A file that is there already is replaced only if `overwrite`; else the new one gets a number,
+    unless both say the same.
+    """
+
+    path: Path
+    overwrite: bool
+
+
+async def import_dump(
+    database: Database,
+    dump: Dump,
+    *,
+    rejects: RejectsFile | None,
+    dry_run: bool,
+    progress: Progress,
+) -> ImportReport:
+    """Bring what is new or changed in a dump into the database; what changed here stays.
+
+    Args:
+        database: Where to write.
+        dump: What to read.
+        rejects: The file for what is skipped, made only if something is; None for none.
+        dry_run: Write nothing to the database, but report what would be done.
+        progress: Is told how far the import is.
+
+    Raises:
+        UnreadableDump: a file is damaged; nothing was imported.
+        OSError: the dump can't be read, or the rejects can't be written; nothing was imported.
+        Unavailable: the database can't be used; what was committed before stays.
+    """
+    report = ImportReport(dry_run, dump.passed_over)
+    with closing(Staging()) as staging:
+        await _look_around(database, dump, staging)
+        Scan(staging, report).read(dump, progress.counter("Reading", dump.size))
+        if rejects is not None and report.skipped:
+            # Before anything is imported: what is skipped is on record even if that is broken off.
+            report.rejects = _write_rejects(staging.rejects(), rejects)
+        for collection in COLLECTIONS:
+            merge = _MERGES[collection]
+            step = progress.counter(f"Importing {collection}", staging.count(collection))
+            for batch in staging.batches(collection, _BATCH):
+                way_in = database.read() if dry_run else database.transaction()
+                async with way_in as connection:
+                    await merge(connection, batch, report.tallies[collection], not dry_run)
+                step(len(batch))
+    return report
+
+
+async def _look_around(database: Database, dump: Dump, staging: Staging) -> None:
+    """Note what is in the database that a record of the dump may refer to or collide with."""
+    async with database.read() as connection:
+        async for user in each_user(connection):
+            staging.know("users", user.id, pack_user(user))
+            if user.email:
+                staging.claim_email(user.email, user.id)
+        async for product in each_product(connection):
+            staging.know("products", product.id, pack_product(product))
+        for collection in COLLECTIONS:
+            ids = _repeated(dump, collection)
+            for start in range(0, len(ids), _BATCH):
+                some = ids[start : start + _BATCH]
+                for id_ in await _recorded(connection, collection, some):
+                    staging.know(REPEATED_BEFORE, f"{collection} {id_}", b"")
+
+
+def _repeated(dump: Dump, collection: str) -> list[str]:
+    """The ids in a rejects file that were refused because an earlier record had them."""
+    if all(file.collection for file in dump.files):
+        return []
+    ids: set[str] = set()
+    for found in documents_of(dump, collection, on_bytes=lambda _: None):
+        if found.refused_for == REPEATED:
+            try:
+                ids.add(record_id(found.document))
+            except Impossible:
+                continue
+    return sorted(ids)
+
+
+def _write_rejects(lines: Iterable[bytes], rejects: RejectsFile) -> Path:
+    fresh = rejects.path.with_name(f".{rejects.path.name}.{os.getpid()}.tmp")
+    try:
+        with fresh.open("wb") as file:
+            file.writelines(lines)
+        path = rejects.path
+        if not rejects.overwrite:
+            number = 1
+            # Somebody may be mending the one that is there.
+            while path.exists() and not filecmp.cmp(path, fresh, shallow=False):
+                number += 1
+                path = rejects.path.with_stem(f"{rejects.path.stem}-{number}")
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+    return path
+
+
+async def _merge_users(
+    connection: AsyncConnection, batch: Batch, tally: Tally, write: bool
+) -> None:
+    ids = [UserId(id_) for id_, _, _ in batch]
+    here = await users_by_id(connection, ids)
+    hashes = {str(id_): content_sha256(pack_user(user)) for id_, user in here.items()}
+    taken = await _choose(connection, "users", batch, hashes, tally)
+    if write:
+        await replace_users(connection, [unpack_user(content) for _, _, content in taken])
+        await _record(connection, "users", taken)
+
+
+async def _merge_products(
+    connection: AsyncConnection, batch: Batch, tally: Tally, write: bool
+) -> None:
+    ids = [ProductId(id_) for id_, _, _ in batch]
+    here = await products_by_id(connection, ids)
+    hashes = {str(id_): content_sha256(pack_product(product)) for id_, product in here.items()}
+    taken = await _choose(connection, "products", batch, hashes, tally)
+    if write:
+        await replace_products(connection, [unpack_product(content) for _, _, content in taken])
+        await _record(connection, "products", taken)
+
+
+async def _choose(
+    connection: AsyncConnection,
+    collection: str,
+    batch: Batch,
+    hashes: Mapping[str, str],
+    tally: Tally,
+) -> Batch:
+    """Those of a batch of users or products that are to be written; the others are counted.
+
+    Args:
+        connection: Where to look.
+        collection: Of which the records are.
+        batch: What the dump has.
+        hashes: By id, the hashes of those that are in the database, as they are now.
+        tally: Where to count.
+    """
+    recorded = await _recorded(connection, collection, [id_ for id_, _, _ in batch])
+    taken = []
+    for id_, sha256, content in batch:
+        now, before = hashes.get(id_), recorded.get(id_)
+        if now is None and before is not None:
+            tally.keep("deleted_here")
+        elif sha256 in {now, before}:
+            tally.keep()
+        elif now != before:
+            tally.keep("exists_here" if before is None else "changed_here")
+        else:
+            tally.imported += 1
+            taken.append((id_, sha256, content))
+    return taken
+
+
+async def _merge_orders(
+    connection: AsyncConnection, batch: Batch, tally: Tally, write: bool
+) -> None:
+    ids = [id_ for id_, _, _ in batch]
+    recorded = await _recorded(connection, "orders", ids)
+    here = await _existing_orders(connection, ids)
+    new, changed = [], []
+    for record in batch:
+        id_, sha256, _ = record
+        before = recorded.get(id_)
+        if before is None:
+            if id_ in here:
+                tally.keep("exists_here")
+            else:
+                new.append(record)
+        elif id_ not in here:
+            tally.keep("deleted_here")
+        elif before == sha256:
+            tally.keep()
+        else:
+            changed.append(record)
+    tally.imported += len(new)
+    if write and new:
+        await _add_orders(connection, [unpack_order(content) for _, _, content in new])
+        await _record(connection, "orders", new)
+    if changed:
+        updated = await _choose_changed(connection, changed, tally)
+        if write and updated:
+            await _update_orders(connection, list(updated.values()))
+            await _record(connection, "orders", [r for r in changed if r[0] in updated])
+
+
+async def _add_orders(connection: AsyncConnection, orders: Sequence[Order]) -> None:
+    """Store orders that come sorted by creation, with the next numbers of their users."""
+    counter = tables.OrderCounter
+    last = dict.fromkeys((order.user_id for order in orders), 0)
+    found = await connection.execute(
+        select(col(counter.user_id), col(counter.last_order_number)).where(
+            col(counter.user_id).in_(list(last))
+        )
+    )
+    last |= {UserId(user_id): number for user_id, number in found}
+    numbered = []
+    for order in orders:
+        last[order.user_id] += 1
+        numbered.append(replace(order, number=last[order.user_id]))
+    statement = upsert(counter)
+    await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[counter.user_id],
+            set_={"last_order_number": statement.excluded.last_order_number},
+        ),
+        [{"user_id": user_id, "last_order_number": number} for user_id, number in last.items()],
+    )
+    await store_orders(connection, numbered)
+    await record_events(
+        connection,
+        [
+            NewEvent(EventType.CREATED, order, order.version, None, order.status)
+            for order in numbered
+        ],
+        source=EventSource.IMPORT,
+    )
+
+
+async def _choose_changed(
+    connection: AsyncConnection, batch: Batch, tally: Tally
+) -> dict[OrderId, tuple[Order, Order]]:
+    """Of orders that the dump has changed, those to be written: as they are, and as they become."""
+    ids = [id_ for id_, _, _ in batch]
+    touched = await _touched_orders(connection, ids)
+    statement = select_orders(col(tables.Order.id).in_(ids))
+    here = {row[0]: order_from_row(row) for row in await connection.execute(statement)}
+    updated: dict[OrderId, tuple[Order, Order]] = {}
+    for id_, _, content in batch:
+        old, new = here[id_], unpack_order(content)
+        if id_ in touched:
+            tally.keep("changed_here")
+        elif old.user_id != new.user_id:
+            tally.keep("user_changed")
+        else:
+            tally.imported += 1
+            updated[old.id] = (old, _updated(old, new))
+    return updated
+
+
+def _updated(old: Order, new: Order) -> Order:
+    """The order as the dump has it now, with its number, and its items as they were bought."""
+    bought = {item.id: item for item in old.items if not is_gone(item)}
+
+    def keep(item: OrderItem) -> OrderItem:
+        before = bought.get(item.id)
+        if before is None or before.product_id != item.product_id:
+            return item
+        return replace(
+            item,
+            name=before.name,
+            image=before.image,
+            unit_price_minor=before.unit_price_minor,
+        )
+
+    items = tuple(keep(item) for item in new.items)
+    return replace(
+        new,
+        number=old.number,
+        items=items,
+        total_minor=sum(item.total_minor for item in items),
+        # The legacy shop does not count each change; who waits for this order to change does.
+        version=max(new.version, old.version + 1),
+        updated_at=max(clock.now(), old.updated_at, new.created_at),
+    )
+
+
+async def _update_orders(
+    connection: AsyncConnection, changes: Sequence[tuple[Order, Order]]
+) -> None:
+    row = tables.Order
+    await connection.execute(delete(row).where(col(row.id).in_([old.id for old, _ in changes])))
+    await store_orders(connection, [new for _, new in changes])
+    await record_events(
+        connection,
+        [
+            NewEvent(EventType.STATUS_CHANGED, new, new.version, old.status, new.status)
+            for old, new in changes
+        ],
+        source=EventSource.IMPORT,
+    )
+
+
+async def _existing_orders(connection: AsyncConnection, ids: Sequence[str]) -> Collection[str]:
+    row = tables.Order
+    found = await connection.scalars(select(col(row.id)).where(col(row.id).in_(ids)))
+    return set(found)
+
+
+async def _touched_orders(connection: AsyncConnection, ids: Sequence[str]) -> Collection[str]:
+    """Those of the orders that something else than an import has changed: the log knows."""
+    row = tables.OrderEvent
+    found = await connection.scalars(
+        select(col(row.order_id))
+        .where(col(row.order_id).in_(ids), col(row.source) != EventSource.IMPORT.value)
+        .distinct()
+    )
+    return set(found)
+
+
+async def _recorded(
+    connection: AsyncConnection, collection: str, ids: Sequence[str]
+) -> dict[str, str]:
+    """By id, the hashes of what was last imported."""
+    row = tables.LegacyRecord
+    statement = select(col(row.id), col(row.sha256)).where(
+        col(row.collection) == collection, col(row.id).in_(ids)
+    )
+    return dict((await connection.execute(statement)).tuples().all())
+
+
+async def _record(connection: AsyncConnection, collection: str, batch: Batch) -> None:
+    statement = upsert(tables.LegacyRecord)
+    statement = statement.on_conflict_do_update(
+        index_elements=[tables.LegacyRecord.collection, tables.LegacyRecord.id],
+        set_={"sha256": statement.excluded.sha256},
+    )
+    if batch:
+        await connection.execute(
+            statement,
+            [{"collection": collection, "id": id_, "sha256": sha256} for id_, sha256, _ in batch],
+        )
+
+
+_MERGES = {"users": _merge_users, "products": _merge_products, "orders": _merge_orders}
