@@ -278,7 +278,9 @@ def write_file(
     return path
 
 
-def write_documents(output: BinaryIO | gzip.GzipFile, documents: Iterator[Document], form: str) -> None:
+def write_documents(
+    output: BinaryIO | gzip.GzipFile, documents: Iterator[Document], form: str
+) -> None:
     """Documents in a form, one after the other."""
     if form == "array":
         output.write(b"[")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import tables
+from app.db.bulk import insert_rows
 from app.domain.clock import rfc3339
 from app.domain.ids import new_object_id
 from app.domain.order import EventSource, EventType, Order, OrderStatus
@@ -46,11 +46,8 @@ async def record_events(
         actor_id: The user who did it; by default each order's own.
         occurred_at: When; by default the moment at which each order last changed.
     """
-    if events:
-        await connection.execute(
-            insert(tables.OrderEvent),
-            list(_rows(events, actor_id=actor_id, source=source, occurred_at=occurred_at)),
-        )
+    rows = _rows(events, actor_id=actor_id, source=source, occurred_at=occurred_at)
+    await insert_rows(connection, tables.OrderEvent, rows)
 
 
 def _rows(

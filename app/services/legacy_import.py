@@ -46,7 +46,7 @@ from app.services.users import each_user, replace_users, users_by_id
 
 # Large enough that waiting for the disk at each commit does not count, small enough that whoever
 # else wants to write waits a fraction of a second.
-_BATCH = 1_000
+_BATCH = 4_000
 
 Batch: TypeAlias = Sequence[tuple[str, str, bytes]]
 
@@ -110,6 +110,8 @@ async def import_dump(
         if rejects is not None and report.skipped:
             # Before anything is imported: what is skipped is on record even if that is broken off.
             report.rejects = _write_rejects(staging.rejects(), rejects)
+        if not dry_run:
+            await database.expect_bulk()
         for collection in COLLECTIONS:
             merge = _MERGES[collection]
             step = progress.counter(f"Importing {collection}", staging.count(collection))

@@ -183,12 +183,13 @@ def _reject_line(collection: str, reason: str, found: Found) -> bytes:
 
 
 def _canonical(document: Document) -> str:
-    """The document as canonical Extended JSON, and what is none of it as it was read."""
+    """The document as canonical Extended JSON, or as it was read where it can't be."""
     try:
-        # There and back: a relaxed document has numbers that canonical ones have types for.
-        read = json_util.loads(
-            json_util.dumps(document, json_options=_CANONICAL), json_options=_CANONICAL
-        )
-        return json_util.dumps(read, json_options=_CANONICAL)
+        try:
+            # From JSON: the numbers of a relaxed document get the types that stand in a canonical.
+            typed = json_util.loads(json.dumps(document), json_options=_CANONICAL)
+        except TypeError:
+            typed = document  # from BSON, whose types JSON does not know
+        return json_util.dumps(typed, json_options=_CANONICAL)
     except (ValueError, TypeError, OverflowError):
         return json.dumps(document)

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, func, insert, literal, select, update
+from sqlalchemy import bindparam, delete, exists, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from app.db import tables
+from app.db.bulk import insert_rows
 from app.db.dialect import upsert
 from app.domain import clock
 from app.domain.errors import InvalidInput, Problem, ProblemCode
@@ -305,8 +306,9 @@ async def _next_number(connection: AsyncConnection, user_id: UserId) -> int:
 
 async def store_orders(connection: AsyncConnection, orders: Sequence[Order]) -> None:
     """Insert orders and their items as they are; numbers, events and rights are the caller's."""
-    await connection.execute(
-        insert(tables.Order),
+    await insert_rows(
+        connection,
+        tables.Order,
         [
             {
                 "user_id": order.user_id,
@@ -339,8 +341,7 @@ async def store_orders(connection: AsyncConnection, orders: Sequence[Order]) -> 
         for order in orders
         for position, item in enumerate(order.items)
     ]
-    if items:
-        await connection.execute(insert(tables.OrderItem), items)
+    await insert_rows(connection, tables.OrderItem, items)
 
 
 def authorize_status_change(principal: Principal) -> None:
