@@ -154,7 +154,7 @@ def read_documents(
         OSError: the file can't be read.
     """
     place = _Place("byte", 0)
-    with file.path.open("rb") as raw:
+    with file.path.open("rb", _BUFFER) as raw:
         told = 0
         try:
             for document in _documents(raw, file.path.name.lower(), place):
@@ -175,7 +175,9 @@ def _documents(raw: io.BufferedReader, name: str, place: _Place) -> Iterator[Doc
     raw.seek(0)
     if not magic and name.endswith(".gz"):
         raise EOFError
-    stream = io.BufferedReader(gzip.GzipFile(fileobj=raw) if magic == _GZIP_MAGIC else raw, _BUFFER)
+    stream = raw
+    if magic == _GZIP_MAGIC:
+        stream = io.BufferedReader(gzip.GzipFile(fileobj=raw), _BUFFER)
     head = stream.peek(_BUFFER)
     if head.startswith(_ARCHIVE_MAGIC):
         raise _Damage("this is an archive: run mongodump without --archive")

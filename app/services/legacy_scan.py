@@ -178,8 +178,14 @@ class Scan:
 
 def _reject_line(collection: str, reason: str, found: Found) -> bytes:
     head = orjson.dumps({"collection": collection, "reason": reason, "place": found.place})
-    # Pure ASCII: half a surrogate pair, for which a record may have been refused, is no UTF-8.
-    return head[:-1] + b',"document":' + _canonical(found.document).encode("ascii") + b"}\n"
+    try:
+        # Pure ASCII: half a surrogate pair, for which a record may be refused, is no UTF-8.
+        document = _canonical(found.document).encode("ascii")
+    except RecursionError:
+        raise UnreadableDump(
+            f"{found.place}: this is nested too deeply for a document; nothing was imported"
+        ) from None
+    return head[:-1] + b',"document":' + document + b"}\n"
 
 
 def _canonical(document: Document) -> str:
@@ -191,5 +197,6 @@ def _canonical(document: Document) -> str:
         except TypeError:
             typed = document  # from BSON, whose types JSON does not know
         return json_util.dumps(typed, json_options=_CANONICAL)
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError):
+        # All the ways in which a made-up `$date` or `$numberDecimal` fails.
         return json.dumps(document)
