@@ -154,7 +154,7 @@ def read_documents(
         OSError: the file can't be read.
     """
     place = _Place("byte", 0)
-    with file.path.open("rb", _BUFFER) as raw:
+    with file.path.open("rb") as raw:
         told = 0
         try:
             for document in _documents(raw, file.path.name.lower(), place):

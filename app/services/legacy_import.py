@@ -382,7 +382,7 @@ async def _recorded(
     statement = select(col(row.id), col(row.sha256)).where(
         col(row.collection) == collection, col(row.id).in_(ids)
     )
-    return dict((await connection.execute(statement)).tuples().all())
+    return {row.id: row.sha256 for row in await connection.execute(statement)}
 
 
 async def _record(connection: AsyncConnection, collection: str, batch: Batch) -> None:

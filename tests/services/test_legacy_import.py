@@ -1,0 +1,536 @@
+"""Importing into a shop that lives: repeatable, keeping what changed here; and the way back."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson import ObjectId, json_util
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.db.engine import Database
+from app.domain.errors import InvalidInput
+from app.services.legacy_export import export_dump
+from app.services.legacy_files import UnreadableDump, find_dump
+from app.services.legacy_import import Progress, RejectsFile, import_dump
+from app.services.legacy_report import ImportReport, Tally
+from tests.legacy_dump import (
+    FORMS,
+    GONE,
+    Document,
+    LegacyShop,
+    made,
+    order,
+    product,
+    user,
+    write_file,
+)
+from tests.shop import CUSTOMER, TABLE, Shop, database_url
+
+EVERYTHING = (
+    "SELECT * FROM users ORDER BY id",
+    "SELECT * FROM products ORDER BY id",
+    "SELECT * FROM orders ORDER BY id",
+    "SELECT * FROM order_items ORDER BY order_id, position",
+    "SELECT * FROM order_counters ORDER BY user_id",
+    "SELECT seq, order_id, order_version, type, source, from_status, to_status, actor_id,"
+    " occurred_at FROM order_events ORDER BY seq",
+    "SELECT * FROM legacy_records ORDER BY collection, id",
+)
+
+
+async def rows(database: Database, *statements: str) -> list[list[tuple[Any, ...]]]:
+    async with database.read() as connection:
+        return [
+            [tuple(row) for row in await connection.exec_driver_sql(statement)]
+            for statement in statements
+        ]
+
+
+async def bring(database: Database, path: Path, **options: Any) -> ImportReport:
+    """Import a dump; every record read must be accounted for."""
+    report = await import_dump(
+        database,
+        find_dump(path),
+        rejects=options.pop("rejects", None),
+        dry_run=options.pop("dry_run", False),
+        progress=Progress(lambda _what, done, total: None),
+    )
+    for tally in report.tallies.values():
+        assert tally.read == tally.imported + tally.unchanged + tally.skipped
+        assert tally.skipped == sum(tally.reasons.values())
+    return report
+
+
+def numbers(report: ImportReport) -> list[tuple[int, int, int]]:
+    return [(tally.imported, tally.unchanged, tally.skipped) for tally in report.tallies.values()]
+
+
+class Legacy:
+    """A legacy shop that changes, and is dumped again."""
+
+    def __init__(self, folder: Path, orders: int = 6) -> None:
+        self.folder = folder
+        self.users = [user(0), user(1)]
+        self.products = [product(n) for n in range(3)]
+        self.orders = [order(n, users=2) for n in range(orders)]
+
+    def dump(self) -> Path:
+        self.folder.mkdir(exist_ok=True)
+        for name, documents in (
+            ("users", self.users),
+            ("products", self.products),
+            ("orders", self.orders),
+        ):
+            write_file(self.folder, name, iter(documents), "canonical")
+        return self.folder
+
+
+@pytest.fixture
+def legacy(tmp_path: Path) -> Legacy:
+    return Legacy(tmp_path / "dump")
+
+
+class TestImport:
+    async def test_every_form_gives_the_same_shop(self, migrated: Path, tmp_path: Path) -> None:
+        found = []
+        for form in FORMS:
+            shop = LegacyShop(400)
+            path = shop.write(tmp_path / form, form, gz=form != "pretty")
+            copy = tmp_path / f"{form}.db"
+            shutil.copy(migrated, copy)
+            database = Database(database_url(copy))
+            report = await bring(database, path)
+            for name, expected in shop.expected.items():
+                tally = report.tallies[name]
+                assert (tally.read, tally.reasons, tally.warnings) == (
+                    expected.read,
+                    expected.reasons,
+                    expected.warnings,
+                )
+            found.append(await rows(database, *EVERYTHING))
+            await database.dispose()
+        assert all(one == found[0] for one in found)
+
+    async def test_a_customer_sees_what_was_bought(self, shop: Shop, legacy: Legacy) -> None:
+        at = datetime(2021, 3, 4, 23, 59, 59, 123_000, tzinfo=UTC)
+        legacy.orders[0] |= {"user": ObjectId(CUSTOMER), "createdAt": at, "__v": 4}
+        legacy.orders[0] |= {"address": "é\n 1", "status": "delivery"}
+        bought = legacy.orders[0]["items"]
+        bought[:] = [
+            {"product": made(2, 2), "quantity": 2.0, "shipping": "Budget", "_id": made(4, 1)},
+            {"product": GONE, "quantity": 3, "shipping": "Next day", "_id": made(4, 0)},
+        ]
+        await bring(shop.database, legacy.dump())
+        lines = (await shop.rest("GET", "/orders/get_all")).json()
+        common = {
+            "orderId": str(legacy.orders[0]["_id"]),
+            "status": "delivery",
+            "createdAt": "March 4, 2021",
+            "orderNum": 1,
+        }
+        assert lines == [
+            {"productId": str(made(2, 2)), "image": "2.webp", "name": "product 2", "price": 19.99}
+            | {"quantity": 2, "shipping": "Budget"}
+            | common,
+            {"productId": str(GONE), "image": "", "name": "Deleted product", "price": 0}
+            | {"quantity": 3, "shipping": "Next day"}
+            | common,
+        ]
+        change = {"items": [{"orderId": common["orderId"], "status": "completed"}]}
+        [changed] = (await shop.rest("POST", "/orders/change-status", change, key="admin")).json()
+        assert changed["items"] == json.loads(json.dumps(bought, default=str))
+        assert (changed["createdAt"], changed["address"]) == ("2021-03-04T23:59:59.123Z", "é\n 1")
+        assert changed["__v"] == 5
+        events = await shop.rows(
+            "SELECT type, source, actor_id, order_version, from_status, to_status, occurred_at"
+            f" FROM order_events WHERE order_id = '{common['orderId']}' ORDER BY seq"
+        )
+        assert events[0] == (
+            *("created", "import", CUSTOMER, 4, None, "delivery"),
+            "2021-03-04T23:59:59.123000Z",
+        )
+        assert [event[3] for event in events] == [4, 5]
+
+    async def test_numbers_follow_creation_and_then_the_id(
+        self, shop: Shop, legacy: Legacy
+    ) -> None:
+        await shop.add()
+        same = datetime(2022, 1, 1, tzinfo=UTC)
+        for n, hour in enumerate((3, 1, 2, 1, 0, 4)):
+            legacy.orders[n] |= {
+                "user": ObjectId(CUSTOMER),
+                "createdAt": same + timedelta(hours=hour),
+            }
+        legacy.orders[4]["items"] = []  # it uses up a number
+        legacy.orders[5]["status"] = "lost"  # it does not
+        await bring(shop.database, legacy.dump())
+        found = await shop.rows(
+            f"SELECT id FROM orders WHERE user_id = '{CUSTOMER}' ORDER BY order_number"
+        )
+        ids = [str(legacy.orders[n]["_id"]) for n in (4, 1, 3, 2, 0)]
+        assert [id_ for (id_,) in found][1:] == ids
+        await shop.add()
+        number = await shop.rows("SELECT max(order_number) FROM orders")
+        assert number == [(7,)]
+
+    async def test_a_second_run_changes_nothing(self, shop: Shop, tmp_path: Path) -> None:
+        path = LegacyShop(300).write(tmp_path / "dump")
+        first = await bring(shop.database, path)
+        before = await rows(shop.database, *EVERYTHING)
+        second = await bring(shop.database, path)
+        assert await rows(shop.database, *EVERYTHING) == before
+        for one, two in zip(first.tallies.values(), second.tallies.values(), strict=True):
+            assert (two.imported, two.unchanged) == (0, one.imported)
+            assert (two.reasons, two.warnings) == (one.reasons, one.warnings)
+
+    async def test_a_dry_run_writes_nothing_and_says_the_same(
+        self, shop: Shop, tmp_path: Path
+    ) -> None:
+        path = LegacyShop(200).write(tmp_path / "dump")
+        before = await rows(shop.database, *EVERYTHING)
+        dry = await bring(shop.database, path, dry_run=True)
+        assert await rows(shop.database, *EVERYTHING) == before
+        wet = await bring(shop.database, path)
+        assert dry.tallies == wet.tallies
+
+    @pytest.mark.parametrize("name", ["users", "products", "orders"])
+    async def test_damage_anywhere_imports_nothing(
+        self, shop: Shop, legacy: Legacy, name: str
+    ) -> None:
+        path = legacy.dump()
+        with (path / f"{name}.json").open("a") as file:
+            file.write('{"_id":')
+        before = await rows(shop.database, *EVERYTHING)
+        rejects = RejectsFile(path / "rejects.jsonl", overwrite=True)
+        with pytest.raises(UnreadableDump, match=rf"^{name}\.json line \d: this is not valid"):
+            await bring(shop.database, path, rejects=rejects)
+        assert await rows(shop.database, *EVERYTHING) == before
+        assert not rejects.path.exists()
+
+
+class TestLaterDump:
+    """What a dump of another day brings, and what it must leave alone."""
+
+    async def test_new_and_changed_records(self, shop: Shop, legacy: Legacy) -> None:
+        await bring(shop.database, legacy.dump())
+        before = await rows(shop.database, "SELECT id, order_number FROM orders ORDER BY id")
+        legacy.users[1]["name"] = "Another Name"
+        legacy.users.append(user(2))
+        legacy.products[1]["price"] = 999
+        changed = legacy.orders[2]
+        changed["status"] = "completed" if changed["status"] == "pending" else "pending"
+        legacy.orders[3]["address"] = "moved"
+        legacy.orders[3]["items"].append(
+            {"product": made(2, 1), "quantity": 1, "shipping": "Budget", "_id": made(4, 99)}
+        )
+        older = order(2, users=2) | {"_id": made(3, 50), "createdAt": changed["createdAt"]}
+        legacy.orders.append(older)
+        items = "SELECT order_id, position, unit_price_minor FROM order_items"
+        was = await rows(shop.database, items)
+        report = await bring(shop.database, legacy.dump())
+        assert numbers(report) == [(2, 1, 0), (1, 2, 0), (3, 4, 0)]
+        assert [tally.warnings for tally in report.tallies.values()] == [{}, {}, {}]
+        [now] = await rows(shop.database, "SELECT id, order_number FROM orders ORDER BY id")
+        # Numbers stay, and an order that is older than others gets the next one all the same.
+        assert [row for row in now if row[0] != str(older["_id"])] == before[0]
+        [[(last,)]] = await rows(
+            shop.database,
+            "SELECT max(order_number) ="
+            f" (SELECT order_number FROM orders WHERE id = '{made(3, 50)}')"
+            f" FROM orders WHERE user_id = '{older['user']}'",
+        )
+        assert last == 1
+        # What was bought keeps its price; the new item has today's.
+        [after] = await rows(shop.database, items)
+        assert set(was[0]) <= set(after)
+        new = (str(legacy.orders[3]["_id"]), len(legacy.orders[3]["items"]) - 1, 99900)
+        assert new in after
+        ids = (str(changed["_id"]), str(legacy.orders[3]["_id"]))
+        events = await shop.rows(
+            "SELECT order_id, type, source, order_version FROM order_events"
+            f" WHERE order_id IN {ids} ORDER BY order_id, seq"
+        )
+        assert events == [
+            event
+            for id_ in ids
+            for event in (
+                (id_, "created", "import", 0),
+                (id_, "status_changed", "import", 1),
+            )
+        ]
+        versions = await shop.rows(f"SELECT version FROM orders WHERE id IN {ids}")
+        assert versions == [(1,), (1,)]
+        assert numbers(await bring(shop.database, legacy.dump())) == [
+            (0, 3, 0),
+            (0, 3, 0),
+            (0, 7, 0),
+        ]
+
+    async def test_what_changed_here_stays(self, shop: Shop, legacy: Legacy) -> None:
+        await bring(shop.database, legacy.dump())
+        ids = [str(document["_id"]) for document in legacy.orders]
+        items = [{"orderId": ids[0], "status": s} for s in ("delivery", "completed", "pending")]
+        for item in items:
+            await shop.rest("POST", "/orders/change-status", {"items": [item]}, key="admin")
+        await shop.rest("POST", "/orders/delete", {"orderId": ids[1:3]}, key="admin")
+        async with shop.database.transaction() as connection:
+            for statement in (
+                f"UPDATE users SET name = 'Here' WHERE id = '{made(1, 0, _day(0))}'",
+                f"UPDATE products SET price_minor = 1 WHERE id = '{made(2, 0)}'",
+                f"UPDATE products SET deleted_at = 'x' WHERE id = '{made(2, 1)}'",
+            ):
+                await connection.exec_driver_sql(statement)
+        before = await rows(shop.database, *EVERYTHING[2:])
+        for n in (0, 1):
+            legacy.orders[n]["address"] = "moved"
+        legacy.orders[3]["user"] = next(
+            u["_id"] for u in legacy.users if u["_id"] != legacy.orders[3]["user"]
+        )
+        legacy.users[0]["name"] = "There"
+        for n in (0, 1):
+            legacy.products[n]["price"] = 77
+        report = await bring(shop.database, legacy.dump())
+        assert numbers(report) == [(0, 2, 0), (0, 3, 0), (0, 6, 0)]
+        users, products, orders = (tally.warnings for tally in report.tallies.values())
+        assert users == {"changed_here": 1}
+        assert products == {"changed_here": 1, "deleted_here": 1}
+        assert orders == {"changed_here": 1, "deleted_here": 2, "user_changed": 1}
+        assert await rows(shop.database, *EVERYTHING[2:]) == before
+
+    async def test_ids_that_are_taken_here(self, shop: Shop, legacy: Legacy) -> None:
+        await shop.add()
+        [here] = await shop.order_ids()
+        legacy.users.append(user(7) | {"_id": ObjectId(CUSTOMER)})
+        legacy.users.append(user(8) | {"email": "other@shop.example"})
+        legacy.products.append(product(7) | {"_id": ObjectId(TABLE)})
+        legacy.orders[0]["_id"] = ObjectId(here)
+        before = await shop.rows(f"SELECT * FROM orders WHERE id = '{here}'")
+        report = await bring(shop.database, legacy.dump())
+        assert numbers(report) == [(3, 1, 0), (3, 1, 0), (5, 1, 0)]
+        assert [tally.warnings for tally in report.tallies.values()] == [
+            {"exists_here": 1, "email_duplicate": 1},
+            {"exists_here": 1},
+            {"exists_here": 1},
+        ]
+        assert await shop.rows(f"SELECT * FROM orders WHERE id = '{here}'") == before
+        assert await shop.rows(f"SELECT name FROM users WHERE id = '{CUSTOMER}'") == [("Customer",)]
+
+    async def test_a_product_that_comes_later_mends_its_orders(
+        self, shop: Shop, legacy: Legacy
+    ) -> None:
+        missing = legacy.products.pop(1)
+        report = await bring(shop.database, legacy.dump())
+        gone = report.tallies["orders"].warnings["product_gone"]
+        assert gone
+        legacy.products.append(missing)
+        report = await bring(shop.database, legacy.dump())
+        assert report.tallies["orders"].imported == gone
+        assert report.tallies["orders"].warnings == {}
+        assert await shop.rows("SELECT count(*) FROM order_items WHERE unit_price_minor = 0") == [
+            (0,)
+        ]
+        totals = await shop.rows(
+            "SELECT sum(total_minor), (SELECT sum(quantity * unit_price_minor) FROM order_items)"
+            " FROM orders"
+        )
+        assert totals[0][0] == totals[0][1]
+
+
+def _day(number: int) -> datetime:
+    return datetime(2019, 3, 1, 9, tzinfo=UTC) + timedelta(minutes=number)
+
+
+class TestRejects:
+    async def test_can_be_mended_and_imported(self, shop: Shop, legacy: Legacy) -> None:
+        spoilt = legacy.orders[2]
+        status = spoilt.pop("status")
+        spoilt["status"] = "lost"
+        legacy.orders[4]["user"] = GONE
+        legacy.orders.append(legacy.orders[0] | {"address": "the second one"})
+        rejects = RejectsFile(legacy.folder.parent / "rejects.jsonl", overwrite=True)
+        report = await bring(shop.database, legacy.dump(), rejects=rejects)
+        assert numbers(report)[2] == (4, 0, 3)
+        lines = [json.loads(line) for line in rejects.path.read_text().splitlines()]
+        assert [(line["collection"], line["reason"], line["place"]) for line in lines] == [
+            ("orders", "status_invalid", "orders.json line 3"),
+            ("orders", "user_unknown", "orders.json line 5"),
+            ("orders", "repeated_id", "orders.json line 7"),
+        ]
+        assert lines[0]["document"] == json.loads(_canonical(spoilt))
+        # As they are, they are refused again, each for the same reason.
+        again = await bring(shop.database, rejects.path)
+        assert again.tallies["orders"].reasons == report.tallies["orders"].reasons
+        lines[0]["document"]["status"] = status
+        lines[1]["document"]["user"] = {"$oid": str(made(1, 1, _day(1)))}
+        lines[2]["document"]["_id"] = {"$oid": str(made(3, 77))}
+        rejects.path.write_text("\n".join(json.dumps(line) for line in reversed(lines)))
+        mended = await bring(shop.database, rejects.path)
+        assert numbers(mended) == [(0, 0, 0), (0, 0, 0), (3, 0, 0)]
+        assert await shop.rows("SELECT count(*) FROM orders") == [(7,)]
+
+    async def test_the_file_of_an_earlier_import_is_kept(self, shop: Shop, legacy: Legacy) -> None:
+        legacy.orders[0]["status"] = "lost"
+        rejects = RejectsFile(legacy.folder.parent / "x.rejects.jsonl", overwrite=False)
+        first = await bring(shop.database, legacy.dump(), rejects=rejects)
+        same = await bring(shop.database, legacy.dump(), rejects=rejects)
+        assert first.rejects == same.rejects == rejects.path
+        rejects.path.write_text("half mended")
+        other = await bring(shop.database, legacy.dump(), rejects=rejects)
+        assert other.rejects == rejects.path.with_name("x.rejects-2.jsonl")
+        assert rejects.path.read_text() == "half mended"
+
+    async def test_there_is_none_without_a_need(self, shop: Shop, legacy: Legacy) -> None:
+        rejects = RejectsFile(legacy.folder.parent / "rejects.jsonl", overwrite=True)
+        report = await bring(shop.database, legacy.dump(), rejects=rejects)
+        assert report.rejects is None
+        assert not rejects.path.exists()
+
+    async def test_other_files_are_not_taken_for_one(self, shop: Shop, tmp_path: Path) -> None:
+        path = tmp_path / "carts.json"
+        for text in (
+            '{"_id":1}',
+            '{"collection":"carts","document":{}}',
+            '{"collection":"orders"}',
+        ):
+            path.write_text(text)
+            with pytest.raises(
+                UnreadableDump, match=r"carts.json line 1: this is no line of a rej"
+            ):
+                await bring(shop.database, path)
+
+
+def test_field_names_are_counted_to_a_limit() -> None:
+    tally = Tally()
+    tally.pass_over(f"field{n}" for n in range(1_000))
+    tally.pass_over(["field0"])
+    assert len(tally.fields) == 201
+    assert (tally.fields["field0"], tally.fields["(others)"]) == (2, 800)
+
+
+# What a clean record is: the fields that Mongoose writes, in its order, each in the type it writes.
+_TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+_IDS = st.binary(min_size=12, max_size=12).map(ObjectId)
+_DATES = st.datetimes(datetime(1970, 1, 2), datetime(9999, 12, 30)).map(  # noqa: DTZ001 (below)
+    lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000, tzinfo=UTC)
+)
+_WORDS = st.text("abcdefghijklmnopqrstuvwxyz0123456789.+-_", min_size=1, max_size=10)
+_PRICES = st.integers(0, 2**31 - 1) | st.integers(0, 10**9).map(lambda minor: minor / 100).filter(
+    lambda price: not price.is_integer()
+)
+
+
+@st.composite
+def clean_shops(draw: st.DrawFn) -> dict[str, list[Document]]:
+    ids = draw(st.lists(_IDS, unique=True, min_size=4, max_size=24))
+    users, products, orders = ids[:1] + ids[4::3], ids[1:2] + ids[5::3], ids[2:4] + ids[6::3]
+
+    def some(keys: Iterable[ObjectId], make: Callable[[ObjectId], Document]) -> list[Document]:
+        return [make(id_) for id_ in keys]
+
+    def a_user(id_: ObjectId) -> Document:
+        # The part of an ObjectId that tells users apart makes addresses that are distinct.
+        document: Document = {"_id": id_, "email": f"{draw(_WORDS)}-{id_}@shop.example"}
+        document |= {"name": draw(_TEXT.filter(bool)), "admin": draw(st.booleans())}
+        date = draw(st.none() | _DATES)
+        if date is not None and date != id_.generation_time:
+            document["createdAt"] = date
+        return document | {"__v": 0}
+
+    def a_product(id_: ObjectId) -> Document:
+        document: Document = {"_id": id_, "name": draw(_TEXT.filter(bool))}
+        image = draw(st.none() | _TEXT)
+        if image is not None:
+            document["image"] = image
+        return document | {"price": draw(_PRICES), "description": draw(_TEXT), "__v": 0}
+
+    def an_item() -> Document:
+        return {
+            "product": draw(st.sampled_from(products) | _IDS),
+            "quantity": draw(st.integers(1, 2**10)),
+            "shipping": draw(st.sampled_from(("Next day", "Regular", "Budget"))),
+            "_id": draw(_IDS),
+        }
+
+    def an_order(id_: ObjectId) -> Document:
+        return {
+            "_id": id_,
+            "user": draw(st.sampled_from(users)),
+            "items": [an_item() for _ in range(draw(st.integers(0, 3)))],
+            "status": draw(st.sampled_from(("pending", "delivery", "completed"))),
+            "address": draw(_TEXT),
+            "createdAt": draw(_DATES),
+            "__v": draw(st.integers(0, 2**31 - 1)),
+        }
+
+    return {
+        "users": some(users, a_user),
+        "products": some(products, a_product),
+        "orders": some(orders, an_order),
+    }
+
+
+class TestExport:
+    @settings(
+        max_examples=40,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+    @given(shop=clean_shops(), form=st.sampled_from(FORMS))
+    async def test_gives_back_what_was_imported(
+        self,
+        migrated: Path,
+        tmp_path_factory: pytest.TempPathFactory,
+        shop: dict[str, list[Document]],
+        form: str,
+    ) -> None:
+        folder = tmp_path_factory.mktemp("export")
+        copy = folder / "orders.db"
+        shutil.copy(migrated, copy)
+        for name, documents in shop.items():
+            write_file(folder, name, iter(documents), form)
+        database = Database(database_url(copy))
+        try:
+            report = await bring(database, folder)
+            assert report.skipped == 0
+            await export_dump(database, folder / "out", overwrite=False)
+        finally:
+            await database.dispose()
+        for name, documents in shop.items():
+            lines = (folder / "out" / f"{name}.json").read_text("utf-8").split("\n")[:-1]
+            # Also in the order of fields, and in the types: as text, in one order of records.
+            assert sorted(map(_canonical_again, lines)) == sorted(map(_canonical, documents))
+
+    async def test_orders_made_here_go_along(self, shop: Shop, tmp_path: Path) -> None:
+        await shop.add(TABLE, address="1 Main St")
+        written = await export_dump(shop.database, tmp_path / "a" / "b", overwrite=False)
+        assert written == {"orders": 1, "products": 3, "users": 5}
+        [line] = (tmp_path / "a" / "b" / "orders.json").read_bytes().splitlines()
+        found = json_util.loads(line)
+        assert list(found) == ["_id", "user", "items", "status", "address", "createdAt", "__v"]
+        assert list(found["items"][0]) == ["product", "quantity", "shipping", "_id"]
+        assert (str(found["user"]), found["status"], found["__v"]) == (CUSTOMER, "pending", 0)
+        # Nothing of it is new to the shop that it came from.
+        report = await bring(shop.database, tmp_path / "a")
+        assert numbers(report) == [(0, 5, 0), (0, 3, 0), (0, 1, 0)]
+
+    async def test_files_are_not_overwritten_unasked(self, shop: Shop, tmp_path: Path) -> None:
+        (tmp_path / "orders.json").write_text("precious")
+        with pytest.raises(InvalidInput, match=r"orders.json already; --force replaces"):
+            await export_dump(shop.database, tmp_path, overwrite=False)
+        assert [file.name for file in tmp_path.glob("*.json")] == ["orders.json"]
+        assert (tmp_path / "orders.json").read_text() == "precious"
+        await export_dump(shop.database, tmp_path, overwrite=True)
+        assert (tmp_path / "orders.json").read_text() == ""
+
+
+def _canonical(document: Document) -> str:
+    return json_util.dumps(document, json_options=json_util.CANONICAL_JSON_OPTIONS)
+
+
+def _canonical_again(line: str) -> str:
+    return json.dumps(json.loads(line))
