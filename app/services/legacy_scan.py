@@ -126,7 +126,7 @@ class Scan:
             id_ = record_id(found.document)
             if not self._staging.claim(collection, id_) or (
                 found.refused_for == REPEATED
-                and self._staging.find(REPEATED_BEFORE, f"{collection} {id_}")
+                and self._staging.find(REPEATED_BEFORE, f"{collection} {id_}") is not None
             ):
                 raise Impossible(REPEATED)  # noqa: TRY301 (counted like the others)
             self._stage[collection](found.document, notes)

@@ -85,7 +85,7 @@ def migrated_terminal(terminal: Terminal) -> Terminal:
 
 def test_help_names_every_command(terminal: Terminal) -> None:
     text = terminal.ok("--help")
-    commands = "serve migrate demo users keys products schema usage parity"
+    commands = "serve migrate demo users keys products import export schema usage parity"
     for name in commands.split():
         assert name in text
     assert terminal.run("nothing").returncode == 2

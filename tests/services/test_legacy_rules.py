@@ -16,6 +16,7 @@ from app.services.legacy_content import unpack_order, unpack_product, unpack_use
 from app.services.legacy_files import find_dump
 from app.services.legacy_report import ImportReport
 from app.services.legacy_scan import Scan
+from tests.e2e.server import ROOT
 from tests.legacy_dump import DIRT, GONE, Dirt, made, order, product, user, write_file
 
 FORM = ("canonical", "bson")
@@ -83,6 +84,13 @@ def test_each_dirt_has_its_rule(tmp_path: Path, dirt: Dirt, form: str) -> None:
     for name, tally in scanned.report.tallies.items():
         if name != dirt.collection:
             assert tally.reasons + tally.warnings == {}
+
+
+def test_every_name_is_explained() -> None:
+    text = (ROOT / "docs" / "legacy-data.md").read_text()
+    of_later_dumps = {"repeated_id", "exists_here", "changed_here", "deleted_here", "user_changed"}
+    for name in of_later_dumps | {"email_normalized"} | {dirt.name for dirt in DIRT}:
+        assert f"`{name}`" in text
 
 
 @pytest.mark.parametrize("collection", CLEAN)

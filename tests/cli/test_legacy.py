@@ -1,0 +1,186 @@
+"""`orders import legacy` and `orders export legacy`, as a person or a script uses them."""
+
+import json
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.test_commands import Terminal
+from tests.e2e.server import ROOT
+from tests.legacy_dump import LegacyShop, write_file
+from tests.services.test_legacy_import import EVERYTHING
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, migrated: Path) -> Terminal:
+    (tmp_path / "data").mkdir()
+    shutil.copy(migrated, tmp_path / "data" / "orders.db")
+    return Terminal(tmp_path)
+
+
+def everything(folder: Path) -> list[list[Any]]:
+    connection = sqlite3.connect(folder / "data" / "orders.db")
+    found = [connection.execute(statement).fetchall() for statement in EVERYTHING]
+    connection.close()
+    return found
+
+
+def test_a_dirty_dump_twice(terminal: Terminal) -> None:
+    shop = LegacyShop(300)
+    shop.write(terminal.folder / "dump" / "shop", "bson", gz=True)
+    (terminal.folder / "dump" / "shop" / "carts.bson.gz").write_bytes(b"")
+    done = terminal.run("import", "legacy", "dump", "--report", "report.json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads((terminal.folder / "report.json").read_text())
+    skipped = 0
+    for name, expected in shop.expected.items():
+        tally = report[name]
+        assert tally["read"] == expected.read
+        assert tally["read"] == tally["imported"] + tally["unchanged"] + tally["skipped"]
+        assert tally["reasons"] == expected.reasons
+        assert tally["warnings"] == expected.warnings
+        skipped += tally["skipped"]
+    assert report["passed_over"]["collections"] == ["shop/carts"]
+    assert report["passed_over"]["fields"] == {}
+    assert (report["rejects"], report["dry_run"]) == ("dump.rejects.jsonl", False)
+    rejects = (terminal.folder / "dump.rejects.jsonl").read_text().splitlines()
+    assert len(rejects) == skipped
+    assert f"{skipped} records were skipped. They are in dump.rejects.jsonl" in done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines[0] == ["READ", "IMPORTED", "UNCHANGED", "SKIPPED"]
+    orders = report["orders"]
+    assert lines[3] == [
+        "orders",
+        *(str(orders[k]) for k in ("read", "imported", "unchanged", "skipped")),
+    ]
+    assert [
+        "orders",
+        "skipped",
+        "status_invalid",
+        str(orders["reasons"]["status_invalid"]),
+    ] in lines
+    assert ["collection", "passed", "over", "shop/carts"] in lines
+    before = everything(terminal.folder)
+    again = terminal.ok("import", "legacy", "dump", "--report", "again.json")
+    assert everything(terminal.folder) == before
+    second = json.loads((terminal.folder / "again.json").read_text())
+    for name in shop.expected:
+        assert second[name]["imported"] == 0
+        assert second[name]["unchanged"] == report[name]["imported"]
+        assert second[name]["reasons"] == report[name]["reasons"]
+    assert again.splitlines()[3].split()[2] == "0"
+
+
+def test_a_dry_run_leaves_no_trace(terminal: Terminal) -> None:
+    LegacyShop(120).write(terminal.folder / "dump")
+    before = everything(terminal.folder)
+    files = set(terminal.folder.iterdir())
+    done = terminal.run("import", "legacy", "dump", "--dry-run")
+    assert done.stdout.split()[:5] == ["READ", "WOULD", "IMPORT", "UNCHANGED", "SKIPPED"]
+    assert done.stderr.endswith("This was a dry run: nothing was imported.\n")
+    assert everything(terminal.folder) == before
+    assert {file for file in terminal.folder.iterdir() if not file.name.startswith(".")} == {
+        file for file in files if not file.name.startswith(".")
+    }
+    # Only what was asked for by name.
+    terminal.ok(
+        "import", "legacy", "dump", "--dry-run", "--rejects", "r.jsonl", "--report", "r.json"
+    )
+    assert len((terminal.folder / "r.jsonl").read_text().splitlines()) > 10
+    assert json.loads((terminal.folder / "r.json").read_text())["dry_run"] is True
+    assert everything(terminal.folder) == before
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ("nowhere", "nowhere is not there"),
+            ("empty", "empty has none of the collections users, products, orders"),
+            ("bad", "orders.json line 2: this is not valid JSON; nothing was imported"),
+            ("dump --report no/r.json", "no/r.json can't be written: no is no folder that can be"),
+            ("dump --rejects no/r.jsonl", "no/r.jsonl can't be written"),
+            ("bad/orders.json --rejects bad/orders.json", "bad/orders.json is being imported"),
+        ],
+    )
+    def test_each_is_one_sentence(self, terminal: Terminal, arguments: str, message: str) -> None:
+        (terminal.folder / "empty").mkdir()
+        LegacyShop(20, dirty=False).write(terminal.folder / "dump")
+        shop = LegacyShop(1, dirty=False)
+        (terminal.folder / "bad").mkdir()
+        bad = write_file(terminal.folder / "bad", "orders", shop.documents("orders"), "canonical")
+        bad.write_text(bad.read_text() + '{"_id":\n')
+        before = everything(terminal.folder)
+        said = terminal.fails("import", "legacy", *arguments.split())
+        assert said.startswith("orders: ")
+        assert message in said
+        assert len(said.splitlines()) == 1
+        assert everything(terminal.folder) == before
+        assert not list(terminal.folder.glob("*.jsonl"))
+
+    def test_asks_for_a_migrated_database(self, tmp_path: Path) -> None:
+        terminal = Terminal(tmp_path)
+        LegacyShop(1, dirty=False).write(tmp_path / "dump")
+        for command in ("import", "export"):
+            said = terminal.fails(command, "legacy", "dump")
+            assert "run `orders migrate` first" in said
+
+
+def test_export_and_import_elsewhere(terminal: Terminal, migrated: Path) -> None:
+    LegacyShop(150, dirty=False).write(terminal.folder / "dump")
+    terminal.ok("import", "legacy", "dump")
+    table = [line.split() for line in terminal.ok("export", "legacy", "out").splitlines()]
+    assert sorted(table[1:]) == [
+        ["orders.json", "150"],
+        ["products.json", "7"],
+        ["users.json", "3"],
+    ]
+    for name in ("users", "products", "orders"):
+        read = [
+            sorted((terminal.folder / folder / f"{name}.json").read_text().splitlines())
+            for folder in ("dump", "out")
+        ]
+        assert [json.loads(line) for line in read[0]] == [json.loads(line) for line in read[1]]
+    said = terminal.fails("export", "legacy", "out")
+    assert said.count("already; --force replaces") == 1
+    terminal.ok("export", "legacy", "out", "--force")
+
+
+def test_a_killed_import_goes_on_where_it_stopped(tmp_path: Path, migrated: Path) -> None:
+    shop = LegacyShop(10_000)
+    shop.write(tmp_path / "dump")
+    for name in ("whole", "killed"):
+        (tmp_path / name / "data").mkdir(parents=True)
+        shutil.copy(migrated, tmp_path / name / "data" / "orders.db")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app", "import", "legacy", "../dump"],
+        cwd=tmp_path / "killed",
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    connection = sqlite3.connect(tmp_path / "killed" / "data" / "orders.db", timeout=30)
+    try:
+        while connection.execute("SELECT count(*) FROM orders").fetchone() == (0,):
+            assert process.poll() is None
+            time.sleep(0.005)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    [stopped_at] = connection.execute("SELECT count(*) FROM orders").fetchone()
+    connection.close()
+    report = tmp_path / "report.json"
+    Terminal(tmp_path / "whole").ok("import", "legacy", "../dump")
+    Terminal(tmp_path / "killed").ok("import", "legacy", "../dump", "--report", str(report))
+    tally = json.loads(report.read_text())["orders"]
+    assert 0 < stopped_at == tally["unchanged"]
+    assert tally["imported"] > 0
+    assert everything(tmp_path / "killed") == everything(tmp_path / "whole")
+    assert not list((tmp_path / "killed").glob(".*.tmp"))
