@@ -157,6 +157,8 @@ def _repeated(dump: Dump, collection: str) -> list[str]:
 def _write_rejects(lines: Iterable[bytes], rejects: RejectsFile) -> Path:
     fresh = rejects.path.with_name(f".{rejects.path.name}.{os.getpid()}.tmp")
     try:
+        # For its owner's eyes: it holds whole records, with what is not imported of them.
+        fresh.touch(mode=0o600)
         with fresh.open("wb") as file:
             file.writelines(lines)
         path = rejects.path

@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import time
@@ -50,7 +51,9 @@ def test_a_dirty_dump_twice(terminal: Terminal) -> None:
     assert report["passed_over"]["collections"] == ["shop/carts"]
     assert report["passed_over"]["fields"] == {}
     assert (report["rejects"], report["dry_run"]) == ("dump.rejects.jsonl", False)
-    rejects = (terminal.folder / "dump.rejects.jsonl").read_text().splitlines()
+    kept = terminal.folder / "dump.rejects.jsonl"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    rejects = kept.read_text().splitlines()
     assert len(rejects) == skipped
     assert f"{skipped} records were skipped. They are in dump.rejects.jsonl" in done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
