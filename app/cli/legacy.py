@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from app.cli.work import print_table, with_database
-from app.services import legacy_import
-from app.services.legacy_export import export_dump
-from app.services.legacy_files import find_dump
-from app.services.legacy_import import RejectsFile, import_dump
-from app.services.legacy_report import ImportReport
+from app.services.legacy import importing as legacy_import
+from app.services.legacy.export import export_dump
+from app.services.legacy.files import find_dump
+from app.services.legacy.importing import RejectsFile, import_dump
+from app.services.legacy.report import ImportReport
 
 import_app = typer.Typer(help="Bring data in from elsewhere.", no_args_is_help=True)
 export_app = typer.Typer(help="Write data for elsewhere.", no_args_is_help=True)

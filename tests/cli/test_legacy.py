@@ -16,7 +16,7 @@ import pytest
 from tests.cli.test_commands import Terminal
 from tests.e2e.server import ROOT
 from tests.legacy_dump import LegacyShop, write_file
-from tests.services.test_legacy_import import EVERYTHING
+from tests.services.legacy.test_importing import EVERYTHING
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.services.legacy_files import COLLECTIONS
+from app.services.legacy.files import COLLECTIONS
 
 _MOST_FIELDS = 200
 _OTHER_FIELDS = "(others)"

@@ -8,7 +8,7 @@ from pathlib import Path
 import bson
 import pytest
 
-from app.services.legacy_files import UnreadableDump, find_dump, read_documents
+from app.services.legacy.files import UnreadableDump, find_dump, read_documents
 from tests.legacy_dump import FORMS, LegacyShop, order, write_file
 
 

@@ -10,7 +10,7 @@ import orjson
 
 from app.domain.clock import from_milliseconds, to_milliseconds
 from app.domain.order import Order, OrderItem, OrderStatus, Product, ShippingMethod
-from app.services.legacy_records import NO_NUMBER, is_gone
+from app.services.legacy.records import NO_NUMBER, is_gone
 from app.services.users import User
 
 _STATUSES = {status.value: status for status in OrderStatus}

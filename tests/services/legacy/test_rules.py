@@ -12,10 +12,10 @@ from bson import Decimal128, Int64, ObjectId
 
 from app.db.staging import Staging
 from app.domain.clock import rfc3339
-from app.services.legacy_content import unpack_order, unpack_product, unpack_user
-from app.services.legacy_files import find_dump
-from app.services.legacy_report import ImportReport
-from app.services.legacy_scan import Scan
+from app.services.legacy.content import unpack_order, unpack_product, unpack_user
+from app.services.legacy.files import find_dump
+from app.services.legacy.report import ImportReport
+from app.services.legacy.scan import Scan
 from tests.e2e.server import ROOT
 from tests.legacy_dump import DIRT, GONE, Dirt, made, order, product, user, write_file
 

@@ -10,9 +10,9 @@ import pytest
 from bson import ObjectId, json_util
 
 from app.db.engine import Database
-from app.services.legacy_files import UnreadableDump, find_dump
-from app.services.legacy_import import Progress, RejectsFile, import_dump
-from app.services.legacy_report import ImportReport, Tally
+from app.services.legacy.files import UnreadableDump, find_dump
+from app.services.legacy.importing import Progress, RejectsFile, import_dump
+from app.services.legacy.report import ImportReport, Tally
 from tests.legacy_dump import (
     FORMS,
     GONE,

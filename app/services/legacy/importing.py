@@ -1,6 +1,6 @@
 """A dump of the legacy shop to users, products and orders: repeatable, and safe to break off.
 
-All of the dump is read and checked first (`legacy_scan`); then it is written in batches, each a
+All of the dump is read and checked first (`scan`); then it is written in batches, each a
 transaction that also notes the hash of what was imported (`legacy_records`). Whatever happens
 between two batches, the next run finds what is there and goes on. A user's orders are written by
 creation and get their numbers in that order, so a run that was broken off gives the same numbers.
@@ -26,7 +26,7 @@ from app.domain import clock
 from app.domain.ids import OrderId, ProductId, UserId
 from app.domain.order import EventSource, EventType, Order, OrderItem
 from app.services.events import NewEvent, record_events
-from app.services.legacy_content import (
+from app.services.legacy.content import (
     content_sha256,
     pack_product,
     pack_user,
@@ -34,11 +34,11 @@ from app.services.legacy_content import (
     unpack_product,
     unpack_user,
 )
-from app.services.legacy_files import COLLECTIONS, Dump
-from app.services.legacy_records import is_gone, record_id
-from app.services.legacy_report import ImportReport, Tally
-from app.services.legacy_scan import REPEATED, REPEATED_BEFORE, Scan, documents_of
-from app.services.legacy_values import Impossible
+from app.services.legacy.files import COLLECTIONS, Dump
+from app.services.legacy.records import is_gone, record_id
+from app.services.legacy.report import ImportReport, Tally
+from app.services.legacy.scan import REPEATED, REPEATED_BEFORE, Scan, documents_of
+from app.services.legacy.values import Impossible
 from app.services.order_queries import order_from_row, select_orders
 from app.services.orders import store_orders
 from app.services.products import each_product, products_by_id, replace_products

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from app.db.engine import Database
 from app.domain.errors import InvalidInput
-from app.services.legacy_export import export_dump
+from app.services.legacy.export import export_dump
 from tests.legacy_dump import FORMS, Document, write_file
-from tests.services.test_legacy_import import bring, canonical, numbers
+from tests.services.legacy.test_importing import bring, canonical, numbers
 from tests.shop import CUSTOMER, TABLE, Shop, database_url
 
 # What a clean record is: the fields that Mongoose writes, in its order, each in the type it writes.

@@ -25,8 +25,8 @@ from app.domain.order import (
     ShippingMethod,
     text_problem,
 )
-from app.services.legacy_files import Document
-from app.services.legacy_values import Impossible, amount, instant, object_id, text, whole_number
+from app.services.legacy.files import Document
+from app.services.legacy.values import Impossible, amount, instant, object_id, text, whole_number
 from app.services.users import EMAIL, User
 
 DELETED_PRODUCT = "Deleted product"

@@ -17,7 +17,7 @@ from bson.json_util import JSONMode, JSONOptions
 from app.db.staging import Staging
 from app.domain.clock import to_milliseconds
 from app.domain.order import Product
-from app.services.legacy_content import (
+from app.services.legacy.content import (
     content_sha256,
     order_sha256,
     pack_order,
@@ -25,7 +25,7 @@ from app.services.legacy_content import (
     pack_user,
     unpack_product,
 )
-from app.services.legacy_files import (
+from app.services.legacy.files import (
     COLLECTIONS,
     Document,
     Dump,
@@ -33,15 +33,15 @@ from app.services.legacy_files import (
     UnreadableDump,
     read_documents,
 )
-from app.services.legacy_records import (
+from app.services.legacy.records import (
     Notes,
     order_from_document,
     product_from_document,
     record_id,
     user_from_document,
 )
-from app.services.legacy_report import ImportReport
-from app.services.legacy_values import Impossible
+from app.services.legacy.report import ImportReport
+from app.services.legacy.values import Impossible
 
 REPEATED = "repeated_id"
 REPEATED_BEFORE = "repeated"

@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import Database
 from app.domain.errors import InvalidInput
-from app.services.legacy_files import COLLECTIONS
-from app.services.legacy_records import order_document, product_document, user_document
+from app.services.legacy.files import COLLECTIONS
+from app.services.legacy.records import order_document, product_document, user_document
 from app.services.order_queries import order_from_row, select_orders, sort_columns
 from app.services.products import each_product
 from app.services.users import each_user
