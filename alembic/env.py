@@ -8,7 +8,7 @@ import asyncio
 from alembic import context
 from sqlalchemy import Connection
 
-from app.db import tables
+from app.db import search, tables
 from app.db.engine import Database
 from app.settings import Settings
 
@@ -18,6 +18,7 @@ def run(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=tables.metadata,
+        include_name=search.is_no_index,
         render_as_batch=True,
         compare_type=True,
         compare_server_default=True,

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Integer,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlmodel import Field, SQLModel
 
@@ -120,7 +121,20 @@ class Order(SQLModel, table=True):
         UniqueConstraint("user_id", "order_number"),
         Index(None, "user_id", "created_at", "id"),
         Index(None, "created_at", "id"),
+        Index(None, "user_id", "updated_at", "id"),
+        Index(None, "updated_at", "id"),
+        Index(None, "user_id", "total_minor", "id"),
+        Index(None, "total_minor", "id"),
         Index(None, "status", "created_at", "id"),
+        # For administrators too, who ask without a user. Orders without such an id cost nothing.
+        Index(
+            None,
+            "external_id",
+            "user_id",
+            unique=True,
+            sqlite_where=text("external_id IS NOT NULL"),
+            postgresql_where=text("external_id IS NOT NULL"),
+        ),
         CheckConstraint(_one_of("status", OrderStatus), name="status"),
         CheckConstraint("order_number >= 1", name="order_number"),
         CheckConstraint("total_minor >= 0", name="total_minor"),
@@ -139,6 +153,7 @@ class Order(SQLModel, table=True):
     version: int
     created_at: datetime = Field(sa_type=UTCDateTime)
     updated_at: datetime = Field(sa_type=UTCDateTime)
+    external_id: str | None = Field(sa_type=Text)
 
 
 class OrderItem(SQLModel, table=True):
@@ -149,6 +164,7 @@ class OrderItem(SQLModel, table=True):
         ForeignKeyConstraint(
             ["user_id", "order_id"], ["orders.user_id", "orders.id"], ondelete="CASCADE"
         ),
+        Index(None, "product_id", "user_id", "order_id"),
         CheckConstraint("quantity >= 1", name="quantity"),
         CheckConstraint("unit_price_minor >= 0", name="unit_price_minor"),
         CheckConstraint(_one_of("shipping", ShippingMethod), name="shipping"),
@@ -165,6 +181,29 @@ class OrderItem(SQLModel, table=True):
     unit_price_minor: int = Field(sa_type=BigInteger)
     quantity: int
     shipping: str = Field(sa_type=Text)
+
+
+class OrderWords(SQLModel, table=True):
+    """What an order is found by: words as `domain.words` makes them, separated by spaces.
+
+    `app.db.search` has the index over them. `seq` is what SQLite's index calls a row.
+    """
+
+    __tablename__ = "order_words"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("user_id", "order_id"),
+        ForeignKeyConstraint(
+            ["user_id", "order_id"], ["orders.user_id", "orders.id"], ondelete="CASCADE"
+        ),
+    )
+
+    seq: int | None = Field(
+        default=None,
+        sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    )
+    user_id: str = Field(sa_type=Text)
+    order_id: str = Field(sa_type=Text)
+    words: str = Field(sa_type=Text)
 
 
 class OrderEvent(SQLModel, table=True):

@@ -64,7 +64,10 @@ class OrderItem:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order with its items, in the order in which they were sent."""
+    """An order with its items, in the order in which they were sent.
+
+    `external_id` is the customer's own id for it in another system, unique per customer.
+    """
 
     id: OrderId
     user_id: UserId
@@ -77,6 +80,7 @@ class Order:
     created_at: datetime
     updated_at: datetime
     items: tuple[OrderItem, ...]
+    external_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,24 @@
 """What GraphQL callers send, and how it becomes the services' input."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import strawberry
 
 from app.domain import order as domain
 from app.domain.errors import InvalidInput, Problem, ProblemCode
-from app.domain.ids import UserId
+from app.domain.ids import OrderId, ProductId, UserId, parse_object_id
+from app.domain.words import search_words
 from app.graphql.publish import publish_enum
 from app.services import order_queries, orders
 from app.services.order_queries import OrderSort
 
 MAX_LIST = 100
 """The most elements that a list in an input may have."""
+
+T = TypeVar("T")
+Id = TypeVar("Id", OrderId, ProductId, UserId)
 
 publish_enum(
     domain.OrderStatus,
@@ -39,7 +44,14 @@ publish_enum(
     OrderSort,
     name="OrderSort",
     description="How to sort orders. Ties are broken by id.",
-    values={"CREATED_AT_ASC": "Oldest first.", "CREATED_AT_DESC": "Newest first."},
+    values={
+        "CREATED_AT_ASC": "Oldest first.",
+        "CREATED_AT_DESC": "Newest first.",
+        "UPDATED_AT_ASC": "Longest unchanged first.",
+        "UPDATED_AT_DESC": "Last changed first.",
+        "TOTAL_ASC": "Smallest total first.",
+        "TOTAL_DESC": "Largest total first.",
+    },
 )
 publish_enum(
     orders.ErrorPolicy,
@@ -69,19 +81,112 @@ class DateTimeRange:
 class OrderFilter:
     """Conditions on orders."""
 
+    ids: list[strawberry.ID] | None = strawberry.field(
+        default=None, description="Ids, at most 100."
+    )
     status: list[domain.OrderStatus] | None = strawberry.field(
         default=None, description="Statuses."
     )
+    shipping: list[domain.ShippingMethod] | None = strawberry.field(
+        default=None, description="Shipping method of at least one item."
+    )
     created_at: DateTimeRange | None = strawberry.field(default=None, description="When placed.")
+    updated_at: DateTimeRange | None = strawberry.field(
+        default=None, description="When last changed: what a sync job asks."
+    )
+    product_ids: list[strawberry.ID] | None = strawberry.field(
+        default=None, description="Products in at least one item, at most 100."
+    )
+    customer_ids: list[strawberry.ID] | None = strawberry.field(
+        default=None, description="Customers, at most 100. Others than oneself need `ADMIN`."
+    )
+    external_ids: list[str] | None = strawberry.field(
+        default=None, description="The caller's own ids, at most 100."
+    )
+    search: str | None = strawberry.field(
+        default=None,
+        description=(
+            "Words: each must begin a word of the address, an item name, the customer's name or"
+            " e-mail; letter case and accents do not matter."
+        ),
+    )
 
     def conditions(self, owner: UserId | None) -> order_queries.OrderFilter:
-        """As the service takes them, for one user's orders or for all visible."""
+        """As the service takes them, for one user's orders or for all visible.
+
+        A search without any word, such as a blank one, is no condition.
+
+        Raises:
+            InvalidInput: a list or the search is too long, or an id is malformed.
+        """
+        created, updated = self.created_at or DateTimeRange(), self.updated_at or DateTimeRange()
         return order_queries.OrderFilter(
             owner=owner,
-            statuses=None if self.status is None else tuple(dict.fromkeys(self.status)),
-            created_from=self.created_at.gte if self.created_at else None,
-            created_to=self.created_at.lt if self.created_at else None,
+            ids=_ids("ids", self.ids, OrderId),
+            statuses=_listed("status", self.status),
+            shipping=_listed("shipping", self.shipping),
+            created_from=created.gte,
+            created_to=created.lt,
+            updated_from=updated.gte,
+            updated_to=updated.lt,
+            product_ids=_ids("product_ids", self.product_ids, ProductId),
+            customer_ids=_ids("customer_ids", self.customer_ids, UserId),
+            external_ids=_external_ids(self.external_ids),
+            words=_words(self.search),
         )
+
+
+def _listed(name: str, values: Sequence[T] | None) -> tuple[T, ...] | None:
+    """The values, each once; None for none given."""
+    if values is None:
+        return None
+    if len(values) > MAX_LIST:
+        raise InvalidInput.single(
+            f"must have at most {MAX_LIST} elements, not {len(values)}",
+            "filter",
+            name,
+            code=ProblemCode.OUT_OF_RANGE,
+        )
+    return tuple(dict.fromkeys(values))
+
+
+def _ids(
+    name: str, given: Sequence[strawberry.ID] | None, kind: Callable[[str], Id]
+) -> tuple[Id, ...] | None:
+    """The ids in canonical form, each once; None for none given."""
+    ids = [parse_object_id(text) for text in given or ()]
+    problems = [
+        Problem(ProblemCode.INVALID, ("filter", name, position), "must be an id of 24 hex digits")
+        for position, id_ in enumerate(ids)
+        if id_ is None
+    ]
+    _refuse(problems)
+    return _listed(name, None if given is None else [kind(id_) for id_ in ids if id_])
+
+
+def _external_ids(given: Sequence[str] | None) -> tuple[str, ...] | None:
+    listed = _listed("external_ids", given)
+    problems = [
+        Problem(ProblemCode.INVALID, ("filter", "external_ids", position), refusal)
+        for position, text in enumerate(given or ())
+        if (refusal := domain.text_problem(text))
+    ]
+    _refuse(problems)
+    return listed
+
+
+def _refuse(problems: Sequence[Problem]) -> None:
+    if problems:
+        raise InvalidInput(*problems)
+
+
+def _words(search: str | None) -> tuple[str, ...]:
+    try:
+        return search_words(search or "")
+    except ValueError as error:
+        raise InvalidInput.single(
+            str(error), "filter", "search", code=ProblemCode.OUT_OF_RANGE
+        ) from None
 
 
 @strawberry.input(description="A product to order.")

@@ -6,11 +6,13 @@ Source: GraphQL Cursor Connections Specification. Stricter than it in one point:
 
 import base64
 import binascii
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from app.domain.errors import InvalidInput, ProblemCode
 from app.domain.ids import parse_object_id
+from app.domain.money import MAX_MINOR
 from app.services.order_queries import OrderSort, Position
 from app.services.orders import Page
 
@@ -27,8 +29,11 @@ PageArguments: TypeAlias = tuple[int | None, str | None, int | None, str | None]
 
 def encode_cursor(position: Position, sort: OrderSort) -> str:
     """An opaque cursor for a position in a list of that sort."""
-    instant = (position.created_at - _EPOCH) // _MICROSECOND
-    plain = f"{_sort_key(sort)}:{instant}:{position.id}"
+    # What is sorted by, not the direction: a cursor is a place between two orders, and both
+    # directions of a sort have the same places.
+    key = position.key
+    number = (key - _EPOCH) // _MICROSECOND if isinstance(key, datetime) else key
+    plain = f"{sort.key}:{number}:{position.id}"
     return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
 
 
@@ -40,20 +45,34 @@ def decode_cursor(cursor: str, sort: OrderSort, argument: str) -> Position:
     """
     padded = cursor + "=" * (-len(cursor) % 4)
     try:
-        key, instant, id_ = (
+        name, number, id_ = (
             base64.b64decode(padded, altchars=b"-_", validate=True).decode().split(":")
         )
-        position = Position(_EPOCH + int(instant) * _MICROSECOND, id_)
+        position = Position(_KEYS[sort.key](int(number)), id_)
     except (binascii.Error, ValueError, OverflowError):
         raise InvalidInput.single("is not a cursor of this list", argument) from None
     # Only what encode_cursor writes is a cursor: no second spelling of one, no other sort's.
-    if (
-        key != _sort_key(sort)
-        or parse_object_id(id_) != id_
-        or (encode_cursor(position, sort) != cursor)
-    ):
+    if name != sort.key or parse_object_id(id_) != id_ or (encode_cursor(position, sort) != cursor):
         raise InvalidInput.single("is not a cursor of this list", argument)
     return position
+
+
+def _instant(microseconds: int) -> datetime:
+    return _EPOCH + microseconds * _MICROSECOND
+
+
+def _amount(minor: int) -> int:
+    if not 0 <= minor <= MAX_MINOR:
+        raise OverflowError
+    return minor
+
+
+_KEYS: Mapping[str, Callable[[int], datetime | int]] = {
+    "created_at": _instant,
+    "updated_at": _instant,
+    "total_minor": _amount,
+}
+"""What the number in a cursor means, by what the list is sorted by."""
 
 
 def page_size(size: int, argument: str) -> int:
@@ -91,9 +110,3 @@ def page_from_arguments(
         before=None if before is None else decode_cursor(before, sort, "before"),
         from_end=last is not None,
     )
-
-
-def _sort_key(sort: OrderSort) -> str:
-    # The column, not the direction: a cursor is a place between two orders, and both directions
-    # of a sort have the same places.
-    return sort.value.removesuffix("_asc").removesuffix("_desc")

@@ -140,6 +140,9 @@ class Order(Node):
     )
     status: domain.OrderStatus = strawberry.field(description="Where the order stands.")
     address: str = strawberry.field(description="Delivery address as the customer wrote it.")
+    external_id: str | None = strawberry.field(
+        description=("The caller's own id for this order in another system, unique per customer.")
+    )
     created_at: datetime = strawberry.field(description="When it was placed.")
     updated_at: datetime = strawberry.field(description="When it last changed.")
     version: int = strawberry.field(
@@ -174,6 +177,7 @@ class Order(Node):
             number=order.number,
             status=order.status,
             address=order.address,
+            external_id=order.external_id,
             created_at=order.created_at,
             updated_at=order.updated_at,
             version=order.version,
@@ -272,7 +276,7 @@ class OrderConnection:
             return await orders.count_orders(connection, principal, self.here.conditions)
 
     def _cursor(self, order: domain.Order) -> str:
-        return encode_cursor(position_of(order), self.here.sort)
+        return encode_cursor(position_of(order, self.here.sort), self.here.sort)
 
 
 async def load_connection(

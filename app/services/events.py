@@ -86,6 +86,7 @@ def order_snapshot(order: Order) -> dict[str, Any]:
         "version": order.version,
         "created_at": rfc3339(order.created_at),
         "updated_at": rfc3339(order.updated_at),
+        "external_id": order.external_id,
         "items": [
             {
                 "id": item.id,

@@ -11,54 +11,94 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 import orjson
-from sqlalchemy import ColumnElement, Row, Select, UnaryExpression, and_, literal, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    UnaryExpression,
+    and_,
+    exists,
+    literal,
+    select,
+    tuple_,
+)
 from sqlmodel import col
 
 from app.db import tables
-from app.db.dialect import json_rows
-from app.db.types import UTCDateTime
+from app.db.dialect import json_rows, tested_only
+from app.db.search import words_begin_with
 from app.domain.ids import OrderId, ProductId, UserId
 from app.domain.order import Order, OrderItem, OrderStatus, ShippingMethod
 from app.domain.principal import Principal, Scope
 
 # The columns of `select_orders`; the last one is the items as JSON.
-OrderSelect: TypeAlias = Select[str, str, int, str, str, str, int, int, datetime, datetime, str]
-OrderRow: TypeAlias = Row[str, str, int, str, str, str, int, int, datetime, datetime, str]
+OrderSelect: TypeAlias = Select[
+    str, str, int, str, str, str, int, int, datetime, datetime, str | None, str
+]
+OrderRow: TypeAlias = Row[
+    str, str, int, str, str, str, int, int, datetime, datetime, str | None, str
+]
+
+_ORDERS = tables.metadata.tables["orders"]
 
 
 class OrderSort(Enum):
-    """How a list of orders is sorted; ties are broken by id, in the same direction."""
+    """How a list of orders is sorted; ties are broken by id, in the same direction.
 
-    CREATED_AT_ASC = "created_at_asc"
-    CREATED_AT_DESC = "created_at_desc"
+    Each value is the attribute of `Order`, and column of its table, that is sorted by, and whether
+    the greatest comes first.
+    """
+
+    CREATED_AT_ASC = ("created_at", False)
+    CREATED_AT_DESC = ("created_at", True)
+    UPDATED_AT_ASC = ("updated_at", False)
+    UPDATED_AT_DESC = ("updated_at", True)
+    TOTAL_ASC = ("total_minor", False)
+    TOTAL_DESC = ("total_minor", True)
+
+    @property
+    def key(self) -> str:
+        """What is sorted by."""
+        return self.value[0]
 
     @property
     def descending(self) -> bool:
         """Whether the greatest comes first."""
-        return self is OrderSort.CREATED_AT_DESC
+        return self.value[1]
 
 
 @dataclass(frozen=True, slots=True)
 class OrderFilter:
-    """Which orders are meant; None is no condition. `created_to` is the first instant left out."""
+    """Which orders are meant; all conditions must hold, None is no condition.
+
+    The `*_to` are the first instants left out. `words` are those of `domain.words`.
+    """
 
     owner: UserId | None = None
+    ids: tuple[OrderId, ...] | None = None
     statuses: tuple[OrderStatus, ...] | None = None
+    shipping: tuple[ShippingMethod, ...] | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
+    updated_from: datetime | None = None
+    updated_to: datetime | None = None
+    product_ids: tuple[ProductId, ...] | None = None
+    customer_ids: tuple[UserId, ...] | None = None
+    external_ids: tuple[str, ...] | None = None
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
     """Where an order stands in a sorted list; it stays meaningful when that order is deleted."""
 
-    created_at: datetime
+    key: datetime | int
     id: str
 
 
-def position_of(order: Order) -> Position:
-    """Where the order stands in a list sorted by creation."""
-    return Position(order.created_at, order.id)
+def position_of(order: Order, sort: OrderSort) -> Position:
+    """Where the order stands in a list of that sort."""
+    return Position(getattr(order, sort.key), order.id)
 
 
 def accessible_orders(principal: Principal) -> ColumnElement[bool]:
@@ -78,40 +118,153 @@ def visible_orders(principal: Principal) -> ColumnElement[bool]:
     return accessible_orders(principal)
 
 
-def filter_orders(conditions: OrderFilter) -> ColumnElement[bool]:
-    """All conditions of the filter, joined by AND."""
-    order = tables.Order
-    clauses: list[ColumnElement[bool]] = [literal(True)]
-    if conditions.owner is not None:
-        clauses.append(col(order.user_id) == conditions.owner)
+def matching_orders(
+    principal: Principal, conditions: OrderFilter, *, sort: OrderSort | None = None
+) -> ColumnElement[bool]:
+    """Those of the visible orders that meet all conditions of the filter.
+
+    Args:
+        principal: Who asks.
+        conditions: The filter.
+        sort: How they are read, if by the page. Then the rows are walked in that order along its
+            index, and tested, until the page is full; unless a condition that few orders meet
+            leads to them directly: those are looked up, and sorted.
+
+    Raises:
+        Forbidden: the key lacks `orders:read`, or `admin` for the orders of other customers.
+    """
+    visible = visible_orders(principal)
+    if set(conditions.customer_ids or ()) - {principal.user_id}:
+        principal.require(Scope.ADMIN)
+    users = _whose(principal, conditions)
+    looked_up = _looked_up(conditions, users)
+    indexed = _indexed(conditions, users, sort, walking=not looked_up)
+
+    def column(name: str) -> ColumnElement[Any]:
+        plain = _ORDERS.c[name]
+        return plain if name in indexed else tested_only(plain)
+
+    clauses = [visible, *looked_up]
+    if users is not None:
+        user_id = col(tables.Order.user_id)
+        clauses.append(user_id == users[0] if len(users) == 1 else user_id.in_(users))
     if conditions.statuses is not None:
-        clauses.append(col(order.status).in_([status.value for status in conditions.statuses]))
+        clauses.append(_any_of(column("status"), [status.value for status in conditions.statuses]))
+    if conditions.shipping is not None:
+        clauses.append(_shipped_by(conditions.shipping))
     if conditions.created_from is not None:
-        clauses.append(col(order.created_at) >= conditions.created_from)
+        clauses.append(column("created_at") >= conditions.created_from)
     if conditions.created_to is not None:
-        clauses.append(col(order.created_at) < conditions.created_to)
+        clauses.append(column("created_at") < conditions.created_to)
+    if conditions.updated_from is not None:
+        clauses.append(column("updated_at") >= conditions.updated_from)
+    if conditions.updated_to is not None:
+        clauses.append(column("updated_at") < conditions.updated_to)
     return and_(*clauses)
 
 
-def beyond(position: Position, *, ascending: bool, inclusive: bool = False) -> ColumnElement[bool]:
+def _whose(principal: Principal, conditions: OrderFilter) -> tuple[UserId, ...] | None:
+    """The users whose orders alone can match; None if those of all."""
+    limits = [
+        None if principal.is_admin else (principal.user_id,),
+        None if conditions.owner is None else (conditions.owner,),
+        conditions.customer_ids,
+    ]
+    given = [set(users) for users in limits if users is not None]
+    return tuple(sorted(set.intersection(*given))) if given else None
+
+
+def _looked_up(
+    conditions: OrderFilter, users: tuple[UserId, ...] | None
+) -> list[ColumnElement[bool]]:
+    """The conditions that few orders meet, each with an index that leads to them."""
+    order, item, words = tables.Order, tables.OrderItem, tables.OrderWords
+    key = tuple_(col(order.user_id), col(order.id))
+    clauses: list[ColumnElement[bool]] = []
+    if conditions.ids is not None:
+        clauses.append(col(order.id).in_(conditions.ids))
+    if conditions.external_ids is not None:
+        clauses.append(col(order.external_id).in_(conditions.external_ids))
+    if conditions.product_ids is not None:
+        bought = select(col(item.user_id), col(item.order_id)).where(
+            col(item.product_id).in_(conditions.product_ids)
+        )
+        if users is not None:
+            bought = bought.where(col(item.user_id).in_(users))
+        clauses.append(key.in_(bought))
+    if conditions.words:
+        owner = users[0] if users is not None and len(users) == 1 else None
+        found = select(col(words.user_id), col(words.order_id)).where(
+            words_begin_with(conditions.words, owner)
+        )
+        clauses.append(key.in_(found))
+    return clauses
+
+
+def _indexed(
+    conditions: OrderFilter,
+    users: tuple[UserId, ...] | None,
+    sort: OrderSort | None,
+    *,
+    walking: bool,
+) -> set[str]:
+    """The columns that the other conditions may use an index of."""
+    if not walking:
+        return set()
+    if sort is None:
+        # The index on the status leads to the orders of all users.
+        return {"created_at", "updated_at"} | ({"status"} if users is None else set())
+    one_status = conditions.statuses is not None and len(conditions.statuses) == 1
+    if users is None and one_status and sort.key == "created_at":
+        return {"status", "created_at"}
+    return {sort.key}
+
+
+def _any_of(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElement[bool]:
+    # One value and not a list of one: rows of an index are sorted behind a single value only.
+    return column == values[0] if len(values) == 1 else column.in_(values)
+
+
+def _shipped_by(methods: Sequence[ShippingMethod]) -> ColumnElement[bool]:
+    order, item = tables.Order, tables.OrderItem
+    return exists(literal(1)).where(
+        col(item.user_id) == order.user_id,
+        col(item.order_id) == order.id,
+        col(item.shipping).in_([method.value for method in methods]),
+    )
+
+
+def beyond(
+    position: Position, sort: OrderSort, *, ascending: bool, inclusive: bool = False
+) -> ColumnElement[bool]:
     """The orders past a position, in a direction.
 
     Args:
         position: Where to stand.
+        sort: What the list is sorted by.
         ascending: Towards the greater ones.
         inclusive: Whether an order at the position itself counts too.
     """
-    here = tuple_(col(tables.Order.created_at), col(tables.Order.id))
-    there = tuple_(literal(position.created_at, UTCDateTime()), literal(position.id))
+    columns = _sort_columns(sort)
+    here = tuple_(*columns)
+    there = tuple_(
+        *(
+            literal(value, column.type)
+            for value, column in zip((position.key, position.id), columns, strict=True)
+        )
+    )
     if ascending:
         return here >= there if inclusive else here > there
     return here <= there if inclusive else here < there
 
 
-def sort_columns(*, ascending: bool) -> Sequence[UnaryExpression[Any]]:
-    """What to ORDER BY for a list by creation."""
-    columns = (col(tables.Order.created_at), col(tables.Order.id))
-    return [column.asc() if ascending else column.desc() for column in columns]
+def sorted_by(sort: OrderSort, *, ascending: bool) -> Sequence[UnaryExpression[Any]]:
+    """What to ORDER BY for a list of that sort, in either direction."""
+    return [column.asc() if ascending else column.desc() for column in _sort_columns(sort)]
+
+
+def _sort_columns(sort: OrderSort) -> tuple[ColumnElement[Any], ...]:
+    return _ORDERS.c[sort.key], _ORDERS.c.id
 
 
 def select_orders(*conditions: ColumnElement[bool]) -> OrderSelect:
@@ -144,13 +297,27 @@ def select_orders(*conditions: ColumnElement[bool]) -> OrderSelect:
         col(order.version),
         col(order.created_at),
         col(order.updated_at),
+        col(order.external_id),
         items,
     ).where(*conditions)
 
 
 def order_from_row(row: OrderRow) -> Order:
     """The order in a row of `select_orders`."""
-    (id_, user_id, number, status, address, currency, total, version, created, updated, items) = row
+    (
+        id_,
+        user_id,
+        number,
+        status,
+        address,
+        currency,
+        total,
+        version,
+        created,
+        updated,
+        external_id,
+        items,
+    ) = row
     # An aggregate promises no order of its elements; each carries its position.
     lines = sorted(orjson.loads(items), key=lambda line: line[0])
     return Order(
@@ -164,6 +331,7 @@ def order_from_row(row: OrderRow) -> Order:
         version=version,
         created_at=created,
         updated_at=updated,
+        external_id=external_id,
         items=tuple(
             OrderItem(
                 id=line[1],

@@ -41,13 +41,14 @@ from app.services.order_queries import (
     Position,
     accessible_orders,
     beyond,
-    filter_orders,
+    matching_orders,
     order_from_row,
     select_orders,
-    sort_columns,
+    sorted_by,
     visible_orders,
 )
 from app.services.products import products_by_id
+from app.services.search import index_orders
 
 # A statement has a bounded number of parameters (32,766 in SQLite); REST lists have no bound but
 # the size of the body.
@@ -109,16 +110,16 @@ async def list_orders(
     """A page of the orders that the caller may see.
 
     Raises:
-        Forbidden: the key lacks `orders:read`.
+        Forbidden: the key lacks `orders:read`, or `admin` for the orders of other customers.
     """
     ascending = sort.descending is page.from_end
-    statement = select_orders(visible_orders(principal), filter_orders(conditions))
+    statement = select_orders(matching_orders(principal, conditions, sort=sort))
     if page.after is not None:
-        statement = statement.where(beyond(page.after, ascending=not sort.descending))
+        statement = statement.where(beyond(page.after, sort, ascending=not sort.descending))
     if page.before is not None:
-        statement = statement.where(beyond(page.before, ascending=sort.descending))
+        statement = statement.where(beyond(page.before, sort, ascending=sort.descending))
     # One more than asked tells whether the list goes on.
-    statement = statement.order_by(*sort_columns(ascending=ascending)).limit(page.size + 1)
+    statement = statement.order_by(*sorted_by(sort, ascending=ascending)).limit(page.size + 1)
     orders = [order_from_row(row) for row in await connection.execute(statement)]
     more = len(orders) > page.size
     orders = orders[: page.size]
@@ -145,13 +146,12 @@ async def any_order_beyond(
         sort: How it is sorted.
 
     Raises:
-        Forbidden: the key lacks `orders:read`.
+        Forbidden: the key lacks `orders:read`, or `admin` for the orders of other customers.
     """
     statement = select(
         exists(literal(1))
-        .where(visible_orders(principal))
-        .where(filter_orders(conditions))
-        .where(beyond(position, ascending=forward is not sort.descending, inclusive=True))
+        .where(matching_orders(principal, conditions, sort=sort))
+        .where(beyond(position, sort, ascending=forward is not sort.descending, inclusive=True))
     )
     return bool(await connection.scalar(statement))
 
@@ -162,12 +162,10 @@ async def count_orders(
     """How many orders the caller may see that meet the conditions.
 
     Raises:
-        Forbidden: the key lacks `orders:read`.
+        Forbidden: the key lacks `orders:read`, or `admin` for the orders of other customers.
     """
     statement = (
-        select(func.count())
-        .select_from(tables.Order)
-        .where(visible_orders(principal), filter_orders(conditions))
+        select(func.count()).select_from(tables.Order).where(matching_orders(principal, conditions))
     )
     return (await connection.scalar(statement)) or 0
 
@@ -305,7 +303,10 @@ async def _next_number(connection: AsyncConnection, user_id: UserId) -> int:
 
 
 async def store_orders(connection: AsyncConnection, orders: Sequence[Order]) -> None:
-    """Insert orders and their items as they are; numbers, events and rights are the caller's."""
+    """Insert orders, their items and words as they are; the rest is the caller's concern.
+
+    That is numbers, events and rights.
+    """
     await insert_rows(
         connection,
         tables.Order,
@@ -321,6 +322,7 @@ async def store_orders(connection: AsyncConnection, orders: Sequence[Order]) -> 
                 "version": order.version,
                 "created_at": order.created_at,
                 "updated_at": order.updated_at,
+                "external_id": order.external_id,
             }
             for order in orders
         ],
@@ -342,6 +344,7 @@ async def store_orders(connection: AsyncConnection, orders: Sequence[Order]) -> 
         for position, item in enumerate(order.items)
     ]
     await insert_rows(connection, tables.OrderItem, items)
+    await index_orders(connection, orders)
 
 
 def authorize_status_change(principal: Principal) -> None:
