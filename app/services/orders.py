@@ -48,7 +48,7 @@ from app.services.order_queries import (
     visible_orders,
 )
 from app.services.products import products_by_id
-from app.services.search import index_orders
+from app.services.search import index_new_orders
 
 # A statement has a bounded number of parameters (32,766 in SQLite); REST lists have no bound but
 # the size of the body.
@@ -344,7 +344,7 @@ async def store_orders(connection: AsyncConnection, orders: Sequence[Order]) -> 
         for position, item in enumerate(order.items)
     ]
     await insert_rows(connection, tables.OrderItem, items)
-    await index_orders(connection, orders)
+    await index_new_orders(connection, orders)
 
 
 def authorize_status_change(principal: Principal) -> None:

@@ -5,9 +5,10 @@ Whatever changes a text that orders are found by calls a function of this module
 A deleted order leaves the index by itself.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -21,29 +22,29 @@ from app.services.order_queries import order_from_row, select_orders
 _AT_ONCE = 1_000
 
 
+# Made once: they are a part of the busiest write.
+_WORDS_OF_NEW = insert(tables.OrderWords)
+_WORDS = upsert(tables.OrderWords)
+_WORDS = _WORDS.on_conflict_do_update(
+    index_elements=[tables.OrderWords.user_id, tables.OrderWords.order_id],
+    set_={"words": _WORDS.excluded.words},
+    where=col(tables.OrderWords.words) != _WORDS.excluded.words,
+)
+_CUSTOMERS = select(
+    col(tables.User.id), col(tables.User.name), col(tables.User.email)
+).where(col(tables.User.id).in_(bindparam("ids", expanding=True)))
+
+
+async def index_new_orders(connection: AsyncConnection, orders: Sequence[Order]) -> None:
+    """Let orders be found that were stored just now."""
+    if orders:
+        await connection.execute(_WORDS_OF_NEW, await _rows(connection, orders))
+
+
 async def index_orders(connection: AsyncConnection, orders: Sequence[Order]) -> None:
     """Let orders that are stored be found by the words that they have now."""
-    if not orders:
-        return
-    customers = await _texts_of_customers(connection, {order.user_id for order in orders})
-    row = tables.OrderWords
-    statement = upsert(row)
-    statement = statement.on_conflict_do_update(
-        index_elements=[row.user_id, row.order_id],
-        set_={"words": statement.excluded.words},
-        where=col(row.words) != statement.excluded.words,
-    )
-    await connection.execute(
-        statement,
-        [
-            {
-                "user_id": order.user_id,
-                "order_id": order.id,
-                "words": " ".join(words_of([*customers.get(order.user_id, ()), *_texts(order)])),
-            }
-            for order in orders
-        ],
-    )
+    if orders:
+        await connection.execute(_WORDS, await _rows(connection, orders))
 
 
 async def index_customer(connection: AsyncConnection, user_id: UserId) -> None:
@@ -57,21 +58,34 @@ async def index_customer(connection: AsyncConnection, user_id: UserId) -> None:
         some = [order_from_row(row) for row in await connection.execute(rest)]
 
 
-def _texts(order: Order) -> Iterable[str]:
-    yield from (item.name for item in order.items)
-    yield order.address  # last: of all these it alone has no bound of the shop's own
+async def _rows(connection: AsyncConnection, orders: Sequence[Order]) -> list[dict[str, Any]]:
+    customers = await _texts_of_customers(connection, {order.user_id for order in orders})
+    return [
+        {
+            "user_id": order.user_id,
+            "order_id": order.id,
+            # The address last: of all these texts it alone has no bound of the shop's own.
+            "words": " ".join(
+                words_of(
+                    [
+                        *customers.get(order.user_id, ()),
+                        *(item.name for item in order.items),
+                        order.address,
+                    ]
+                )
+            ),
+        }
+        for order in orders
+    ]
 
 
 async def _texts_of_customers(
-    connection: AsyncConnection, ids: Iterable[UserId]
+    connection: AsyncConnection, ids: Collection[UserId]
 ) -> Mapping[str, Sequence[str]]:
-    user = tables.User
     texts: dict[str, Sequence[str]] = {}
     wanted = sorted(ids)
     for start in range(0, len(wanted), _AT_ONCE):
-        statement = select(col(user.id), col(user.name), col(user.email)).where(
-            col(user.id).in_(wanted[start : start + _AT_ONCE])
-        )
-        for id_, name, email in await connection.execute(statement):
+        some = {"ids": wanted[start : start + _AT_ONCE]}
+        for id_, name, email in await connection.execute(_CUSTOMERS, some):
             texts[id_] = [name, email or ""]
     return texts
