@@ -8,6 +8,7 @@ A commit is on disk before it is acknowledged (synchronous=FULL).
 import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ class Database:
     """The database behind a URL, with a way in for reads and one for changes.
 
     Raises:
-        RuntimeError: the SQLite library of this Python is too old.
+        RuntimeError: the SQLite library of this Python is too old, or lacks full-text search.
     """
 
     def __init__(self, url: str, *, foreign_keys: bool = True) -> None:
@@ -39,6 +40,8 @@ class Database:
             raise RuntimeError(
                 f"SQLite {sqlite3.sqlite_version} is too old: 3.38 or newer is needed"
             )
+        if not _has_fts5():
+            raise RuntimeError("The SQLite library of this Python was built without FTS5")
         self.path = Path(url.removeprefix("sqlite+aiosqlite:///"))
         common: dict[str, Any] = {"connect_args": {"isolation_level": None}}
         self._writer: AsyncEngine = create_async_engine(
@@ -134,6 +137,17 @@ class Database:
         """Close every connection."""
         await self._readers.dispose()
         await self._writer.dispose()
+
+
+@cache
+def _has_fts5() -> bool:
+    connection = sqlite3.connect(":memory:")
+    try:
+        return (
+            connection.execute("SELECT sqlite_compileoption_used('ENABLE_FTS5')").fetchone()[0] == 1
+        )
+    finally:
+        connection.close()
 
 
 class _failures_named:  # noqa: N801 (used as a statement)

@@ -22,6 +22,14 @@ query Orders($first: Int = 5, $after: String) {
   }
 }
 """,
+    "search": """# Each word begins a word of the address, an item, the customer's name or e-mail.
+query Search($words: String = "carlton oak") {
+  orders(filter: { search: $words }, sort: TOTAL_DESC, first: 5) {
+    totalCount
+    nodes { id number address total { amount } items { name } }
+  }
+}
+""",
     "me": """# Who is calling, and their latest orders.
 query Me {
   scopes

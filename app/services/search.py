@@ -30,9 +30,9 @@ _WORDS = _WORDS.on_conflict_do_update(
     set_={"words": _WORDS.excluded.words},
     where=col(tables.OrderWords.words) != _WORDS.excluded.words,
 )
-_CUSTOMERS = select(
-    col(tables.User.id), col(tables.User.name), col(tables.User.email)
-).where(col(tables.User.id).in_(bindparam("ids", expanding=True)))
+_CUSTOMERS = select(col(tables.User.id), col(tables.User.name), col(tables.User.email)).where(
+    col(tables.User.id).in_(bindparam("ids", expanding=True))
+)
 
 
 async def index_new_orders(connection: AsyncConnection, orders: Sequence[Order]) -> None:

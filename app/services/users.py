@@ -15,6 +15,7 @@ from app.domain import clock
 from app.domain.errors import InvalidInput, ProblemCode
 from app.domain.ids import UserId, new_object_id, parse_object_id
 from app.domain.principal import Principal
+from app.services.search import index_customer
 
 # Delivery is the only real test of an address; this refuses what can't be one.
 EMAIL = re.compile(r"[^@\s\x00]+@[^@\s\x00]+\Z")
@@ -72,6 +73,8 @@ async def add_user(
             created_at=user.created_at,
         )
     )
+    if user_id is not None:  # whose orders may be here already
+        await index_customer(connection, user.id)
     return user
 
 

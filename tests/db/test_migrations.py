@@ -13,7 +13,7 @@ from app.db import migrations, tables
 from app.db.engine import Database
 from app.db.search import is_no_index
 from app.domain.errors import Unavailable
-from tests.shop import database_url
+from tests.shop import LAMP, TABLE, Shop, database_url
 
 
 def schema_of(path: Path) -> dict[str, list[str]]:
@@ -57,6 +57,22 @@ async def test_up_down_and_up_again(migrated: Path, tmp_path: Path) -> None:
     database = Database(url)
     assert await migrations.current(database) == migrations.newest()
     await database.dispose()
+
+
+async def test_orders_from_before_searching_are_found(shop: Shop) -> None:
+    addresses = [f"{number} Old Town" for number in range(3)]
+    for number, address in enumerate(addresses):
+        await shop.add(TABLE, LAMP, key=("customer", "other")[number % 2], address=address)
+    words = await shop.rows("SELECT user_id, order_id, words FROM order_words ORDER BY order_id")
+    query = '{ orders(filter: { search: "OLD lam" }, sort: CREATED_AT_ASC) { nodes { address } } }'
+    url = database_url(shop.database.path)
+    await migrations.migrate(url, "0002")
+    await migrations.migrate(url)
+    again = await shop.rows("SELECT user_id, order_id, words FROM order_words ORDER BY order_id")
+    assert again == words
+    assert len(words) == 3
+    found = (await shop.data(query, key="admin"))["orders"]["nodes"]
+    assert [node["address"] for node in found] == addresses
 
 
 async def test_data_that_would_break_a_foreign_key_is_not_migrated(database_path: Path) -> None:
