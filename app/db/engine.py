@@ -143,9 +143,8 @@ class Database:
 def _has_fts5() -> bool:
     connection = sqlite3.connect(":memory:")
     try:
-        return (
-            connection.execute("SELECT sqlite_compileoption_used('ENABLE_FTS5')").fetchone()[0] == 1
-        )
+        found = connection.execute("SELECT sqlite_compileoption_used('ENABLE_FTS5')").fetchone()
+        return bool(found[0])
     finally:
         connection.close()
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     UnaryExpression,
     and_,
     exists,
+    false,
     literal,
     select,
     tuple_,
@@ -137,6 +138,8 @@ def matching_orders(
     if set(conditions.customer_ids or ()) - {principal.user_id}:
         principal.require(Scope.ADMIN)
     users = _whose(principal, conditions)
+    if users is not None and not users:
+        return false()
     looked_up = _looked_up(conditions, users)
     indexed = _indexed(conditions, users, sort, walking=not looked_up)
 

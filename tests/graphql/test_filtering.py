@@ -280,7 +280,7 @@ class TestIndexes:
         statement, given = call
         async with shop.database.read() as connection:
             found = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)
-            steps = [row[3] for row in found]
+            steps = [str(step) for *_, step in found]
         [orders] = [step for step in steps if step.split()[1] == "orders"]
         return orders, [step for step in steps if step != orders]
 
