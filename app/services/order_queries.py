@@ -4,6 +4,7 @@ Nothing here does input or output. A read is one statement with one row per orde
 along as a JSON array, so that an order and its items are always of the same moment.
 """
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -155,14 +156,8 @@ def matching_orders(
         clauses.append(_any_of(column("status"), [status.value for status in conditions.statuses]))
     if conditions.shipping is not None:
         clauses.append(_shipped_by(conditions.shipping))
-    if conditions.created_from is not None:
-        clauses.append(column("created_at") >= conditions.created_from)
-    if conditions.created_to is not None:
-        clauses.append(column("created_at") < conditions.created_to)
-    if conditions.updated_from is not None:
-        clauses.append(column("updated_at") >= conditions.updated_from)
-    if conditions.updated_to is not None:
-        clauses.append(column("updated_at") < conditions.updated_to)
+    clauses += _within(column("created_at"), conditions.created_from, conditions.created_to)
+    clauses += _within(column("updated_at"), conditions.updated_from, conditions.updated_to)
     return and_(*clauses)
 
 
@@ -221,6 +216,13 @@ def _indexed(
     if users is None and one_status and sort.key == "created_at":
         return {"status", "created_at"}
     return {sort.key}
+
+
+def _within(
+    column: ColumnElement[Any], start: datetime | None, end: datetime | None
+) -> list[ColumnElement[bool]]:
+    bounds = ((start, operator.ge), (end, operator.lt))
+    return [compare(column, bound) for bound, compare in bounds if bound is not None]
 
 
 def _any_of(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElement[bool]:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, event
 from app.domain.ids import OrderId, ProductId, UserId
 from app.domain.order import Order, OrderItem, OrderStatus, ShippingMethod
 from app.services.orders import store_orders
-from tests.shop import ADMIN, CUSTOMER, LAMP, OTHER, STOOL, TABLE, UNKNOWN, Shop
+from tests.shop import ADMIN, CUSTOMER, LAMP, OTHER, STOOL, TABLE, UNKNOWN, Shop, counted_statements
 
 LIST = """query ($filter: OrderFilter, $sort: OrderSort! = CREATED_AT_ASC, $first: Int = 100,
     $after: String) {
@@ -265,6 +265,16 @@ LOOKED_UP: list[dict[str, Any]] = [
 class TestIndexes:
     async def _plan(self, shop: Shop, variables: Any, key: str) -> tuple[str, list[str]]:
         """How the page of a call is found: the access to the orders, and all other steps."""
+        [(statement, given)] = await self._calls(shop, variables, key)
+        async with shop.database.read() as connection:
+            found = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)
+            steps = [str(step) for *_, step in found]
+        [orders] = [step for step in steps if step.split()[1] == "orders"]
+        return orders, [step for step in steps if step != orders]
+
+    @staticmethod
+    async def _calls(shop: Shop, variables: Any, key: str) -> list[tuple[str, Any]]:
+        """The statements that read a page, with their parameters."""
         caught: list[tuple[str, Any]] = []
 
         def note(_connection: object, _cursor: object, statement: str, given: Any, *_: Any) -> None:
@@ -276,13 +286,7 @@ class TestIndexes:
             await shop.data(LIST.replace("totalCount ", ""), variables, key=key)
         finally:
             event.remove(Engine, "before_cursor_execute", note)
-        [call] = caught
-        statement, given = call
-        async with shop.database.read() as connection:
-            found = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)
-            steps = [str(step) for *_, step in found]
-        [orders] = [step for step in steps if step.split()[1] == "orders"]
-        return orders, [step for step in steps if step != orders]
+        return caught
 
     @pytest.mark.parametrize("statistics", [False, True])
     async def test_every_list_has_one_that_fits(self, filled: Shop, statistics: bool) -> None:
@@ -314,6 +318,18 @@ class TestIndexes:
                 assert key == "customer" or "_at" not in orders
                 assert key == "customer" or "total_minor" not in orders
                 assert not [step for step in others if step.startswith("SCAN order_items")]
+
+    async def test_a_customers_search_looks_at_their_words_alone(self, filled: Shop) -> None:
+        for key, customers, beginning in (
+            ("customer", None, f"zu{CUSTOMER}"),
+            ("admin", [OTHER], f"zu{OTHER}"),
+            ("admin", None, ""),
+        ):
+            conditions = {"search": "main", "customerIds": customers}
+            with counted_statements() as statements:
+                calls = await self._calls(filled, {"filter": conditions}, key)
+            assert len(statements) == 2
+            assert f'"{beginning}main"*' in calls[0][1]
 
     @staticmethod
     async def _variables(
