@@ -11,7 +11,7 @@ from app.db.engine import Database
 from app.domain.errors import InvalidInput
 from app.services.legacy.files import COLLECTIONS
 from app.services.legacy.records import order_document, product_document, user_document
-from app.services.order_queries import order_from_row, select_orders, sort_columns
+from app.services.order_queries import OrderSort, order_from_row, select_orders, sorted_by
 from app.services.products import each_product
 from app.services.users import each_user
 
@@ -76,7 +76,7 @@ async def _product_documents(connection: AsyncConnection) -> AsyncIterator[dict[
 
 async def _order_documents(connection: AsyncConnection) -> AsyncIterator[dict[str, object]]:
     # Whoever runs the shop sees all orders. One statement: all of one moment, however long it runs.
-    statement = select_orders().order_by(*sort_columns(ascending=True))
+    statement = select_orders().order_by(*sorted_by(OrderSort.CREATED_AT_ASC, ascending=True))
     async with connection.stream(statement, execution_options={"yield_per": 1_000}) as rows:
         async for row in rows:
             yield order_document(order_from_row(row))

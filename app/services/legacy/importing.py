@@ -42,6 +42,7 @@ from app.services.legacy.values import Impossible
 from app.services.order_queries import order_from_row, select_orders
 from app.services.orders import store_orders
 from app.services.products import each_product, products_by_id, replace_products
+from app.services.search import index_customer
 from app.services.users import each_user, replace_users, users_by_id
 
 # Large enough that waiting for the disk at each commit does not count, small enough that whoever
@@ -184,6 +185,8 @@ async def _merge_users(
     if write:
         await replace_users(connection, [unpack_user(content) for _, _, content in taken])
         await _record(connection, "users", taken)
+        for id_ in here.keys() & {UserId(id_) for id_, _, _ in taken}:
+            await index_customer(connection, id_)
 
 
 async def _merge_products(

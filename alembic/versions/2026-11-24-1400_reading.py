@@ -1,6 +1,6 @@
 """Orders by any sort and filter, callers' own ids for them, and finding them by words.
 
-Revision ID: 0003_reading
+Revision ID: 0003
 Revises: 0002
 """
 
@@ -13,7 +13,7 @@ from alembic import op
 
 from app.domain.words import words_of
 
-revision = "0003_reading"
+revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
