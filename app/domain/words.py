@@ -5,8 +5,11 @@ comes out has only the characters a-z and 0-9: there is nothing left that an eng
 for words could split, drop or fold.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import islice
 
 MAX_SEARCH_LETTERS = 200
 MAX_SEARCH_WORDS = 10
@@ -16,6 +19,8 @@ MAX_SEARCH_WORDS = 10
 _LETTERS_OF_A_TEXT = 10_000
 _LETTERS_OF_A_WORD = 64
 _WORDS = 1_000
+_LETTERS_OF_A_NAME = 100
+_ASCII_RUNS = re.compile("[a-z0-9]+")
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxy0123456789")  # without the z that begins an escape
 
@@ -44,11 +49,28 @@ def words_of(texts: Iterable[str]) -> dict[str, None]:
     """
     words: dict[str, None] = {}
     for text in texts:
-        for word in _runs(_folded(text[:_LETTERS_OF_A_TEXT])):
-            if len(words) == _WORDS:
-                return words
-            words["".join(_spelled(letter) for letter in word[:_LETTERS_OF_A_WORD])] = None
-    return words
+        words |= dict.fromkeys(
+            _words_of_name(text) if len(text) <= _LETTERS_OF_A_NAME else _words_of_text(text)
+        )
+    return words if len(words) <= _WORDS else dict.fromkeys(islice(words, _WORDS))
+
+
+def _words_of_text(text: str) -> tuple[str, ...]:
+    folded = _folded(text[:_LETTERS_OF_A_TEXT])
+    strange = {letter for letter in folded if letter > "\x7f"}
+    if any(letter.isalnum() or _is_mark(letter) for letter in strange):
+        return tuple(
+            "".join(_spelled(letter) for letter in word[:_LETTERS_OF_A_WORD])
+            for word in _runs(folded)
+        )
+    # The same for words of ASCII letters alone, several times as fast: most texts are.
+    return tuple(
+        word[:_LETTERS_OF_A_WORD].replace("z", "zz") for word in _ASCII_RUNS.findall(folded)
+    )
+
+
+# Names of products and customers come again and again.
+_words_of_name = lru_cache(maxsize=4_096)(_words_of_text)
 
 
 def _folded(text: str) -> str:
@@ -75,13 +97,17 @@ def _runs(text: str) -> Iterator[str]:
                 yield run
             run = ""
             yield letter
-        elif letter.isalnum() or (run and unicodedata.category(letter).startswith("M")):
+        elif letter.isalnum() or (run and _is_mark(letter)):
             run += letter  # a vowel sign that stands in a word belongs to it
         elif run:
             yield run
             run = ""
     if run:
         yield run
+
+
+def _is_mark(letter: str) -> bool:
+    return unicodedata.category(letter).startswith("M")
 
 
 def _stands_alone(letter: str) -> bool:

@@ -8,11 +8,12 @@ A deleted order leaves the index by itself.
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from app.db import tables
+from app.db.bulk import insert_rows
 from app.db.dialect import upsert
 from app.domain.ids import UserId
 from app.domain.order import Order
@@ -23,7 +24,6 @@ _AT_ONCE = 1_000
 
 
 # Made once: they are a part of the busiest write.
-_WORDS_OF_NEW = insert(tables.OrderWords)
 _WORDS = upsert(tables.OrderWords)
 _WORDS = _WORDS.on_conflict_do_update(
     index_elements=[tables.OrderWords.user_id, tables.OrderWords.order_id],
@@ -38,7 +38,7 @@ _CUSTOMERS = select(col(tables.User.id), col(tables.User.name), col(tables.User.
 async def index_new_orders(connection: AsyncConnection, orders: Sequence[Order]) -> None:
     """Let orders be found that were stored just now."""
     if orders:
-        await connection.execute(_WORDS_OF_NEW, await _rows(connection, orders))
+        await insert_rows(connection, tables.OrderWords, await _rows(connection, orders))
 
 
 async def index_orders(connection: AsyncConnection, orders: Sequence[Order]) -> None:

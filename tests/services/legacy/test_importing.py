@@ -271,6 +271,22 @@ class TestLaterDump:
             (0, 7, 0),
         ]
 
+    async def test_a_customers_new_name_finds_their_orders(
+        self, shop: Shop, legacy: Legacy
+    ) -> None:
+        async def found(name: str) -> int:
+            query = "query ($words: String) { orders(filter: { search: $words }) { totalCount } }"
+            data = await shop.data(query, {"words": name}, key="admin")
+            count: int = data["orders"]["totalCount"]
+            return count
+
+        await bring(shop.database, legacy.dump())
+        assert await found("Zoë Quill") == 0
+        legacy.users[1]["name"] = "Zoe Quill"
+        await bring(shop.database, legacy.dump())
+        theirs = [one for one in legacy.orders if one["user"] == legacy.users[1]["_id"]]
+        assert await found("Zoë Quill") == len(theirs) > 0
+
     async def test_what_changed_here_stays(self, shop: Shop, legacy: Legacy) -> None:
         await bring(shop.database, legacy.dump())
         ids = [str(document["_id"]) for document in legacy.orders]
