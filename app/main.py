@@ -1,8 +1,10 @@
 """Builds the application from settings: database, doors, middleware. No rule of the shop."""
 
 import asyncio
+import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from types import FrameType
 
 import structlog
 from starlette.applications import Starlette
@@ -10,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from app.db.engine import Database
 from app.domain.errors import Unavailable
@@ -18,6 +20,7 @@ from app.graphql.endpoint import GraphQLEndpoint
 from app.graphql.limits import Limits
 from app.graphql.playground import playground_page
 from app.graphql.schema import build_schema
+from app.graphql.websocket import WebSockets
 from app.middleware import BodyLimit, Cors, RequestId
 from app.rest import openapi, pages
 from app.rest.deprecation import Deprecation, deprecation_headers
@@ -25,6 +28,7 @@ from app.rest.legacy import PATHS, LegacyOrders
 from app.rest.ops import Probes
 from app.services import demo, idempotency
 from app.services.auth import Authenticator
+from app.services.event_feed import EventFeed
 from app.services.rest_usage import UsageCounter
 from app.settings import Settings
 from app.telemetry import configure_logging
@@ -35,9 +39,30 @@ _UPKEEP_EVERY_S = 15
 
 
 def serving_app(settings: Settings) -> Starlette:
-    """The application of one server process, with its logging set up."""
+    """The application of one server process, with its logging set up.
+
+    To be called by the server, from its event loop: what streams is told to end when the server
+    is told to stop, because a server waits for its connections before it tells the application.
+    """
     configure_logging(settings.log_level, settings.log_format)
-    return create_app(settings)
+    app = create_app(settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        _stop_streams_on(number, app.state.feed, loop)
+    return app
+
+
+def _stop_streams_on(
+    number: signal.Signals, feed: EventFeed, loop: asyncio.AbstractEventLoop
+) -> None:
+    server_stops = signal.getsignal(number)
+
+    def stop(received: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(feed.stop)
+        if callable(server_stops):
+            server_stops(received, frame)
+
+    signal.signal(number, stop)
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -47,6 +72,12 @@ def create_app(settings: Settings) -> Starlette:
         database, [secret.get_secret_value() for secret in settings.legacy_jwt_secret]
     )
     usage = UsageCounter(database)
+    feed = EventFeed(
+        database,
+        poll_interval_s=settings.live_poll_interval_s,
+        buffer_size=settings.live_buffer_events,
+        max_subscriptions=settings.live_max_subscriptions,
+    )
     schema = build_schema()
     demo_keys = demo.read_keys(database.path) if settings.demo else None
     graphql = GraphQLEndpoint(
@@ -60,6 +91,11 @@ def create_app(settings: Settings) -> Starlette:
         database,
         authenticator,
         playground_page(demo_keys.admin if demo_keys else None) if settings.playground else None,
+        feed,
+        settings.live_ping_interval_s,
+    )
+    websockets = WebSockets(
+        graphql, feed, authenticator, max_operations=settings.live_max_per_connection
     )
 
     @asynccontextmanager
@@ -69,6 +105,7 @@ def create_app(settings: Settings) -> Starlette:
         yield
         # Told to stop, not cancelled: a count must not be lost or added twice.
         stopping.set()
+        await feed.close()
         await upkeep
         await database.dispose()
 
@@ -76,6 +113,7 @@ def create_app(settings: Settings) -> Starlette:
     app = Starlette(
         routes=[
             Route("/graphql", graphql),
+            WebSocketRoute("/graphql", websockets),
             *LegacyOrders(database, authenticator, usage).routes(),
             *Probes(database).routes(),
             *pages.routes(schema.sdl),
@@ -90,6 +128,7 @@ def create_app(settings: Settings) -> Starlette:
         exception_handlers={HTTPException: _http_error},
         lifespan=lifespan,
     )
+    app.state.feed = feed
     # A path is right or wrong; a redirect would turn some callers' POST into a GET.
     app.router.redirect_slashes = False
     return app

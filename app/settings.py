@@ -60,6 +60,21 @@ class Settings(BaseSettings):
         ge=100,
         description="Most list elements that a GraphQL operation may ask for, by page sizes.",
     )
+    live_poll_interval_s: float = Field(
+        0.25, gt=0, le=60, description="How often to look for events of other processes."
+    )
+    live_buffer_events: int = Field(
+        500, ge=1, description="How many events may wait for a slow subscriber."
+    )
+    live_ping_interval_s: float = Field(
+        20, gt=0, description="After how long a silence subscribers get a ping."
+    )
+    live_max_subscriptions: int = Field(
+        2_000, ge=1, description="Most subscriptions of a server process."
+    )
+    live_max_per_connection: int = Field(
+        50, ge=1, description="Most operations at a time on a WebSocket."
+    )
     shutdown_timeout_s: int = Field(
         30, ge=1, description="How long a stopping server waits for requests in flight."
     )

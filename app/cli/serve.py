@@ -58,6 +58,11 @@ def serve(
         server_header=False,
         workers=settings.workers,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
+        ws_max_size=settings.body_limit_bytes,
+        ws_ping_interval=settings.live_ping_interval_s,
+        ws_ping_timeout=settings.live_ping_interval_s,
+        # It would keep a compressor in memory for each connection, for messages this small.
+        ws_per_message_deflate=False,
     )
     try:
         if settings.workers == 1:

@@ -6,7 +6,7 @@ A commit is on disk before it is acknowledged (synchronous=FULL).
 """
 
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -31,6 +31,8 @@ _BULK_CHECKPOINT_PAGES = 16_000  # of 4 KiB
 class Database:
     """The database behind a URL, with a way in for reads and one for changes.
 
+    `on_commit` is called after each commit of this process; nothing tells of other processes'.
+
     Raises:
         RuntimeError: the SQLite library of this Python is too old, or lacks full-text search.
     """
@@ -43,6 +45,7 @@ class Database:
         if not _has_fts5():
             raise RuntimeError("The SQLite library of this Python was built without FTS5")
         self.path = Path(url.removeprefix("sqlite+aiosqlite:///"))
+        self.on_commit: Callable[[], None] | None = None
         common: dict[str, Any] = {"connect_args": {"isolation_level": None}}
         self._writer: AsyncEngine = create_async_engine(
             url, pool_size=1, max_overflow=0, pool_timeout=_WRITE_WAIT_S, **common
@@ -108,6 +111,8 @@ class Database:
                 raise Unavailable
             async with self._writer.begin() as connection:
                 yield connection
+        if self.on_commit is not None:
+            self.on_commit()
 
     async def expect_bulk(self) -> None:
         """Set the writing connection up for large transactions, one after the other.

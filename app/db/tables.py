@@ -216,6 +216,8 @@ class OrderEvent(SQLModel, table=True):
     __table_args__: ClassVar[Any] = (
         UniqueConstraint("id"),
         Index(None, "order_id", "seq"),
+        Index(None, "user_id", "seq"),
+        Index(None, "type", "seq"),
         CheckConstraint(_one_of("type", EventType), name="type"),
         CheckConstraint(_one_of("source", EventSource), name="source"),
     )

@@ -6,7 +6,11 @@
     │   └── UnknownKey       one was sent: unknown, expired or revoked
     ├── Forbidden            the key lacks a scope
     ├── InvalidInput         something in the input was refused; nothing was changed
-    └── Unavailable          the database can't answer now; try again later
+    ├── Unavailable          the database can't answer now; try again later
+    ├── TooManyStreams       the process has as many listeners as it may have
+    └── StreamEnded          a stream of events ends before the listener wants it to
+        ├── SlowConsumer     the listener reads too slowly for what happens
+        └── Stopping         the server stops
 
 Services raise them; each door has one place that turns them into its own answers.
 """
@@ -14,6 +18,8 @@ Services raise them; each door has one place that turns them into its own answer
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from app.domain.ids import EventPosition
 
 
 class ProblemCode(StrEnum):
@@ -89,6 +95,45 @@ class Unavailable(AppError):
 
     def __init__(self) -> None:
         super().__init__("The service is not ready. Try again in a moment.")
+
+
+class TooManyStreams(AppError):
+    """The process has as many listeners as it may have."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"A server process has at most {limit} subscriptions. Try again later.")
+
+
+class StreamEnded(AppError):
+    """A stream of events ends before the listener wants it to.
+
+    `resume_after` is the position of the last event that was handed out, to go on from.
+    """
+
+    def __init__(self, message: str, resume_after: EventPosition) -> None:
+        super().__init__(message)
+        self.resume_after = resume_after
+
+
+class SlowConsumer(StreamEnded):
+    """The listener has not taken as many events as are kept for it."""
+
+    def __init__(self, buffer_size: int, resume_after: EventPosition) -> None:
+        super().__init__(
+            f"The stream was read too slowly: more than {buffer_size} events were waiting."
+            " Subscribe again with `after` set to `resumeAfter`.",
+            resume_after,
+        )
+
+
+class Stopping(StreamEnded):
+    """The server stops."""
+
+    def __init__(self, resume_after: EventPosition) -> None:
+        super().__init__(
+            "The server is stopping. Subscribe again with `after` set to `resumeAfter`.",
+            resume_after,
+        )
 
 
 def describe(problem: Problem, rename: Callable[[str], str] = str) -> str:

@@ -1,6 +1,10 @@
-"""Ids: MongoDB ObjectIds as 24 lower-case hex digits, the same string everywhere."""
+"""Ids: MongoDB ObjectIds as 24 lower-case hex digits, the same string everywhere.
+
+Events have a position beside their id: what tells which of two came first.
+"""
 
 import re
+from dataclasses import dataclass
 from typing import NewType
 
 from bson import ObjectId
@@ -12,6 +16,13 @@ OrderId = NewType("OrderId", str)
 OBJECT_ID_PATTERN = "[0-9a-fA-F]{24}"
 # \Z and not $: the latter also matches before a newline at the end.
 _OBJECT_ID = re.compile(rf"{OBJECT_ID_PATTERN}\Z", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EventPosition:
+    """Where an event stands in the log: a reader that keeps it goes on from there."""
+
+    seq: int
 
 
 def new_object_id() -> str:

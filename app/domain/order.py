@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.domain.errors import InvalidInput, Problem, ProblemCode
-from app.domain.ids import OrderId, ProductId, UserId, parse_object_id
+from app.domain.ids import EventPosition, OrderId, ProductId, UserId, parse_object_id
 from app.domain.money import MAX_MINOR
 
 MAX_QUANTITY = 2**31 - 1
@@ -33,7 +33,9 @@ class EventType(StrEnum):
 
     CREATED = "created"
     STATUS_CHANGED = "status_changed"
+    ADDRESS_CHANGED = "address_changed"
     DELETED = "deleted"
+    RESTORED = "restored"
 
 
 class EventSource(StrEnum):
@@ -81,6 +83,22 @@ class Order:
     updated_at: datetime
     items: tuple[OrderItem, ...]
     external_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEvent:
+    """One entry of the event log. `user_id` is the owner of the order, who may be gone by now."""
+
+    position: EventPosition
+    id: str
+    user_id: UserId
+    order_id: OrderId
+    type: EventType
+    source: EventSource
+    from_status: OrderStatus | None
+    to_status: OrderStatus | None
+    actor_id: UserId
+    occurred_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

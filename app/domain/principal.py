@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from app.domain.errors import Forbidden
@@ -18,11 +19,15 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated caller: the user behind the key, and the key's effective scopes."""
+    """An authenticated caller: the user behind the key, and the key's effective scopes.
+
+    `expires_at` is the first instant at which the key works no more; None for never.
+    """
 
     user_id: UserId
     scopes: frozenset[Scope]
     key_id: str
+    expires_at: datetime | None = None
 
     @property
     def is_admin(self) -> bool:

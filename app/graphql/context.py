@@ -10,11 +10,13 @@ from strawberry.dataloader import DataLoader
 
 from app.db.engine import Database
 from app.domain.errors import Unauthenticated
-from app.domain.ids import ProductId, UserId
-from app.domain.order import Product
+from app.domain.ids import EventPosition, OrderId, ProductId, UserId
+from app.domain.order import Order, Product
 from app.domain.principal import Principal
-from app.services import orders, products, users
+from app.services import events, orders, products, users
 from app.services.auth import Authenticator
+from app.services.event_feed import EventFeed
+from app.services.events import EventPage
 from app.services.order_queries import OrderFilter, OrderSort
 from app.services.orders import OrderPage, Page
 
@@ -28,6 +30,15 @@ class OrderList:
     page: Page
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """A page of what happened to one order."""
+
+    order_id: OrderId
+    after: EventPosition
+    size: int
+
+
 class Context:
     """The caller, the database, and what was loaded for this request already."""
 
@@ -37,16 +48,26 @@ class Context:
         database: Database,
         authenticator: Authenticator,
         authorization: str | None,
+        feed: EventFeed,
     ) -> None:
         self.document = document
         self.database = database
+        self.feed = feed
         self._authenticator = authenticator
         self._authorization = authorization
         self._identity: Principal | Unauthenticated | None = None
         self._identifying = asyncio.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what was loaded: the next event of a subscription is of another moment."""
         self.products = DataLoader[ProductId, Product | None](self._load_products)
         self.users = DataLoader[UserId, users.User | None](self._load_users)
+        self.actors = DataLoader[UserId, users.User | None](self._load_actors)
+        self.orders = DataLoader[OrderId, Order | None](self._load_orders)
         self.pages = DataLoader[OrderList, OrderPage](self._load_pages)
+        self.histories = DataLoader[History, EventPage](self._load_histories)
+        self.beginnings = DataLoader[OrderId, EventPosition | None](self._load_beginnings)
 
     async def principal(self) -> Principal:
         """The caller. Asked for by what needs one, so that introspection needs no key.
@@ -76,6 +97,18 @@ class Context:
             found = await users.visible_users(connection, principal, ids)
         return [found.get(user_id) for user_id in ids]
 
+    async def _load_actors(self, ids: Sequence[UserId]) -> list[users.User | None]:
+        principal = await self.principal()
+        async with self.database.read() as connection:
+            found = await users.acting_users(connection, principal, ids)
+        return [found.get(user_id) for user_id in ids]
+
+    async def _load_orders(self, ids: Sequence[OrderId]) -> list[Order | None]:
+        principal = await self.principal()
+        async with self.database.read() as connection:
+            found = await orders.orders_by_id(connection, principal, ids)
+        return [found.get(order_id) for order_id in ids]
+
     async def _load_pages(self, lists: Sequence[OrderList]) -> list[OrderPage]:
         principal = await self.principal()
         async with self.database.read() as connection:
@@ -89,6 +122,25 @@ class Context:
                 )
                 for wanted in lists
             ]
+
+    async def _load_histories(self, wanted: Sequence[History]) -> list[EventPage]:
+        principal = await self.principal()
+        # One statement for all orders of a field; aliases may ask for other pages.
+        found: dict[History, EventPage] = {}
+        async with self.database.read() as connection:
+            for after, size in dict.fromkeys((one.after, one.size) for one in wanted):
+                ids = [one.order_id for one in wanted if (one.after, one.size) == (after, size)]
+                pages = await events.events_of_orders(
+                    connection, principal, ids, after=after, size=size
+                )
+                found |= {History(id_, after, size): page for id_, page in pages.items()}
+        return [found[one] for one in wanted]
+
+    async def _load_beginnings(self, ids: Sequence[OrderId]) -> list[EventPosition | None]:
+        principal = await self.principal()
+        async with self.database.read() as connection:
+            found = await events.first_positions(connection, principal, ids)
+        return [found.get(order_id) for order_id in ids]
 
 
 Info = strawberry.Info[Context, None]

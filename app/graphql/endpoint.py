@@ -4,28 +4,33 @@ Source: GraphQL over HTTP, working draft. Only `application/json` bodies are tak
 text could be posted from another site without a preflight.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from email.message import Message
 from typing import Any
 
 import orjson
-from graphql import GraphQLError, OperationType
+from graphql import DocumentNode, GraphQLError, OperationType
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
+from strawberry.types import ExecutionResult
 
 from app.db.engine import Database
 from app.graphql.context import Context
 from app.graphql.errors import presentable
+from app.graphql.event_stream import EventStream
 from app.graphql.limits import Limits
 from app.graphql.operations import Operations, RequestError
 from app.graphql.schema import Schema
 from app.services.auth import Authenticator
+from app.services.event_feed import EventFeed
 
 _JSON = "application/json"
 _GRAPHQL_JSON = "application/graphql-response+json"
+_EVENT_STREAM = "text/event-stream"
 
 
 class _Refused(Exception):
@@ -54,12 +59,16 @@ class GraphQLEndpoint:
         database: Database,
         authenticator: Authenticator,
         playground: str | None,
+        feed: EventFeed,
+        ping_interval_s: float = 20,
     ) -> None:
         self._schema = schema
         self._operations = Operations(schema.core, limits)
         self._database = database
         self._authenticator = authenticator
         self._playground = playground
+        self._feed = feed
+        self._ping_interval_s = ping_interval_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -73,6 +82,9 @@ class GraphQLEndpoint:
         media_type = _negotiate(request.headers.get("accept"))
         try:
             graphql_request = await _read(request)
+            if self._is_to_be_streamed(request, graphql_request):
+                answers = self._answers(graphql_request, request.headers.get("authorization"))
+                return EventStream(answers, self._ping_interval_s)
             result = await self._execute(request, graphql_request)
         except _Refused as refused:
             error = GraphQLError(str(refused), extensions={"code": "BAD_REQUEST"})
@@ -87,26 +99,96 @@ class GraphQLEndpoint:
         document, operation = self._operations.prepare(
             wanted.query, wanted.operation_name, wanted.variables
         )
+        if operation.operation is OperationType.SUBSCRIPTION:
+            raise _Refused(
+                406,
+                "A subscription needs Accept: text/event-stream, or a WebSocket with the"
+                " subprotocol graphql-transport-ws.",
+            )
         if request.method != "POST" and operation.operation is not OperationType.QUERY:
             raise _Refused(405, "Only queries can be sent by GET.", {"Allow": "POST"})
         result = await self._schema.execute(
             wanted.query,
             variable_values=wanted.variables,
-            context_value=Context(
-                document,
-                self._database,
-                self._authenticator,
-                request.headers.get("authorization"),
-            ),
+            context_value=self._context(document, request.headers.get("authorization")),
             operation_name=wanted.operation_name,
         )
         errors = [presentable(error) for error in result.errors or ()]
         if result.data is None and errors and all(error.path is None for error in errors):
             raise RequestError(errors)  # the variables did not fit; nothing was executed
-        answer: dict[str, Any] = {"data": result.data}
-        if errors:
-            answer["errors"] = [error.formatted for error in errors]
-        return answer
+        return _answer(result.data, errors)
+
+    async def answers(
+        self, payload: object, authorization: str | None
+    ) -> AsyncGenerator[dict[str, Any]]:
+        """The answers to an operation of any kind: one, or those of a subscription as they come.
+
+        Args:
+            payload: The members of a GraphQL request, as a body of JSON has them.
+            authorization: The key, as in the header.
+
+        Raises:
+            RequestError: it can't be executed, or the subscription ends.
+        """
+        try:
+            wanted = _request_from(payload)
+        except _Refused as refused:
+            error = GraphQLError(str(refused), extensions={"code": "BAD_REQUEST"})
+            raise RequestError([error]) from None
+        async with aclosing(self._answers(wanted, authorization)) as answers:
+            async for answer in answers:
+                yield answer
+
+    async def _answers(
+        self, wanted: _GraphQLRequest, authorization: str | None
+    ) -> AsyncGenerator[dict[str, Any]]:
+        document, _ = self._operations.prepare(
+            wanted.query, wanted.operation_name, wanted.variables
+        )
+        results = await self._schema.stream(
+            wanted.query,
+            variable_values=wanted.variables,
+            context_value=self._context(document, authorization),
+            operation_name=wanted.operation_name,
+        )
+        async with aclosing(results):
+            async for result in results:
+                if not isinstance(result, ExecutionResult):
+                    raise TypeError("the schema has no directives that split a result")
+                errors = [presentable(error) for error in result.errors or ()]
+                if result.data is None and errors and all(error.path is None for error in errors):
+                    raise RequestError(errors)
+                yield _answer(result.data, errors)
+
+    def _is_to_be_streamed(self, request: Request, wanted: _GraphQLRequest) -> bool:
+        """Whether the answer is a stream: the caller takes one, and it is needed or takes no other.
+
+        Raises:
+            _Refused: a mutation was sent by GET.
+        """
+        accepted = _accepted(request.headers.get("accept"))
+        if not accepted.get(_EVENT_STREAM):
+            return False
+        others = any(accepted.get(one) for one in (_JSON, _GRAPHQL_JSON, "*/*", "application/*"))
+        try:
+            _, operation = self._operations.prepare(
+                wanted.query, wanted.operation_name, wanted.variables
+            )
+        except RequestError:
+            return not others
+        if request.method != "POST" and operation.operation is OperationType.MUTATION:
+            raise _Refused(405, "Mutations can't be sent by GET.", {"Allow": "POST"})
+        return operation.operation is OperationType.SUBSCRIPTION or not others
+
+    def _context(self, document: DocumentNode, authorization: str | None) -> Context:
+        return Context(document, self._database, self._authenticator, authorization, self._feed)
+
+
+def _answer(data: object, errors: Sequence[GraphQLError]) -> dict[str, Any]:
+    answer: dict[str, Any] = {"data": data}
+    if errors:
+        answer["errors"] = [error.formatted for error in errors]
+    return answer
 
 
 def _response(
@@ -181,6 +263,18 @@ def _wants_page(request: Request) -> bool:
 def _negotiate(accept: str | None) -> str:
     """The media type to answer in: the one that the caller likes better, JSON if in doubt."""
     likes = {_JSON: 0.0, _GRAPHQL_JSON: 0.0}
+    for media_type, quality in _accepted(accept).items():
+        if media_type in likes:
+            likes[media_type] = quality
+        elif media_type in {"*/*", "application/*"}:
+            # Anything named wins over a wildcard.
+            likes[_JSON] = max(likes[_JSON], quality / 1000)
+    return _GRAPHQL_JSON if likes[_GRAPHQL_JSON] > likes[_JSON] else _JSON
+
+
+def _accepted(accept: str | None) -> dict[str, float]:
+    """How much the caller likes each media type that the header names, from 0 to 1."""
+    accepted: dict[str, float] = {}
     for part in (accept or "*/*").split(","):
         media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
         quality = 1.0
@@ -190,8 +284,5 @@ def _negotiate(accept: str | None) -> str:
                     quality = float(parameter[2:])
                 except ValueError:
                     quality = 0.0
-        if media_type in likes:
-            likes[media_type] = max(likes[media_type], quality)
-        elif media_type in {"*/*", "application/*"}:
-            likes[_JSON] = max(likes[_JSON], quality / 1000)  # anything named wins over a wildcard
-    return _GRAPHQL_JSON if likes[_GRAPHQL_JSON] > likes[_JSON] else _JSON
+        accepted[media_type] = max(accepted.get(media_type, 0.0), quality)
+    return accepted

@@ -18,10 +18,14 @@ from app.domain.errors import (
     InvalidInput,
     Problem,
     ProblemCode,
+    SlowConsumer,
+    StreamEnded,
+    TooManyStreams,
     Unauthenticated,
     Unavailable,
     describe,
 )
+from app.graphql.pagination import encode_event_cursor
 from app.graphql.publish import publish_enum
 
 log = structlog.stdlib.get_logger()
@@ -109,6 +113,11 @@ def _app_error(error: AppError) -> tuple[str, dict[str, object]]:
         case Unavailable():
             log.error("database unavailable", exc_info=error)
             return str(error), {"code": "SERVICE_UNAVAILABLE"}
+        case TooManyStreams():
+            return str(error), {"code": "LIMIT_EXCEEDED"}
+        case StreamEnded(resume_after=position):
+            code = "SLOW_CONSUMER" if isinstance(error, SlowConsumer) else "SERVICE_UNAVAILABLE"
+            return str(error), {"code": code, "resumeAfter": encode_event_cursor(position)}
     raise TypeError(f"no GraphQL form for {type(error).__name__}") from error
 
 

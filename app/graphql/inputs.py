@@ -301,5 +301,9 @@ PageSize = Annotated[
 After = Annotated[str | None, _argument("Only what follows this cursor.")]
 LastSize = Annotated[int | None, _argument("How many from the end, 100 at most.")]
 Before = Annotated[str | None, _argument("Only what precedes this cursor.")]
+EventPageSize = Annotated[int | None, _argument("How many, 100 at most.")]
+EventTypes = Annotated[
+    list[domain.EventType] | None, _argument("Only these; an empty list matches nothing.")
+]
 FilterArgument = Annotated[OrderFilter | None, _argument("Which orders.")]
 SortArgument = Annotated[OrderSort, _argument("In which order.")]

@@ -24,7 +24,7 @@ from graphql import (
 from app.graphql.pagination import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 
 # The fields that return pages; everything else returns one thing, or an order's own items.
-_PAGED_FIELDS = {"orders", "products"}
+_PAGED_FIELDS = {"orders", "products", "events"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from app.domain.errors import InvalidInput, ProblemCode
-from app.domain.ids import parse_object_id
+from app.domain.ids import EventPosition, parse_object_id
 from app.domain.money import MAX_MINOR
+from app.services.events import START
 from app.services.order_queries import OrderSort, Position
 from app.services.orders import Page
 
@@ -110,3 +111,38 @@ def page_from_arguments(
         before=None if before is None else decode_cursor(before, sort, "before"),
         from_end=last is not None,
     )
+
+
+def event_page(first: int | None, after: str | None) -> tuple[EventPosition, int]:
+    """Where a page of events begins, and how many it holds; null means the default size.
+
+    Raises:
+        InvalidInput: the size is out of range, or the cursor is none of events.
+    """
+    return (
+        START if after is None else decode_event_cursor(after, "after"),
+        page_size(DEFAULT_PAGE_SIZE if first is None else first, "first"),
+    )
+
+
+def encode_event_cursor(position: EventPosition) -> str:
+    """An opaque cursor for a position in the event log, the same in every list of events."""
+    return base64.urlsafe_b64encode(f"event:{position.seq}".encode()).decode().rstrip("=")
+
+
+def decode_event_cursor(cursor: str, argument: str) -> EventPosition:
+    """The position that a cursor stands for.
+
+    Raises:
+        InvalidInput: it is no cursor of events.
+    """
+    padded = cursor + "=" * (-len(cursor) % 4)
+    try:
+        plain = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+        position = EventPosition(int(plain.removeprefix("event:")))
+    except (binascii.Error, ValueError):
+        raise InvalidInput.single("is not a cursor of events", argument) from None
+    # Only what was written by the function above, and within what a database counts to.
+    if not 0 <= position.seq < 2**63 or encode_event_cursor(position) != cursor:
+        raise InvalidInput.single("is not a cursor of events", argument)
+    return position

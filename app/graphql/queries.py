@@ -8,11 +8,30 @@ from app.domain.errors import InvalidInput
 from app.domain.ids import OrderId, ProductId, UserId, parse_object_id
 from app.domain.principal import Scope
 from app.graphql.context import Info
-from app.graphql.inputs import After, Before, FilterArgument, LastSize, PageSize, SortArgument
-from app.graphql.pagination import page_size
+from app.graphql.inputs import (
+    After,
+    Before,
+    EventPageSize,
+    EventTypes,
+    FilterArgument,
+    LastSize,
+    PageSize,
+    SortArgument,
+)
+from app.graphql.pagination import DEFAULT_PAGE_SIZE, event_page, page_size
 from app.graphql.publish import resolved
-from app.graphql.types import Node, Order, OrderConnection, Product, User, load_connection
+from app.graphql.types import (
+    EventNeighbours,
+    Node,
+    Order,
+    OrderConnection,
+    OrderEventConnection,
+    Product,
+    User,
+    load_connection,
+)
 from app.services import orders, products
+from app.services.events import all_events, events_after
 from app.services.order_queries import OrderSort
 
 
@@ -94,6 +113,26 @@ class Query:
                 by_id = await products.visible_products(connection, principal, wanted)
                 found = sorted(by_id.values(), key=lambda product: (product.name, product.id))
         return [Product.of(product) for product in found]
+
+    @resolved(
+        "The event log, oldest first: keep the last cursor and ask again to sync. Needs `ADMIN`."
+    )
+    async def events(
+        self,
+        info: Info,
+        first: EventPageSize = DEFAULT_PAGE_SIZE,
+        after: After = None,
+        types: EventTypes = None,
+    ) -> OrderEventConnection:
+        """A page of it."""
+        principal = await info.context.principal()
+        wanted = all_events(principal, types=types)
+        position, size = event_page(first, after)
+        async with info.context.database.read() as connection:
+            loaded = await events_after(connection, position, wanted, size)
+        return OrderEventConnection(
+            loaded=loaded, neighbours=EventNeighbours(wanted, position, loaded)
+        )
 
     @resolved("Any object by id. Null when there is none the caller may see.")
     async def node(

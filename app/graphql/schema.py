@@ -20,6 +20,7 @@ from app.graphql.context import Context
 from app.graphql.mutations import Mutation
 from app.graphql.queries import Query
 from app.graphql.scalars import SCALARS
+from app.graphql.subscriptions import Subscription
 from app.graphql.types import Order, Product, User
 
 
@@ -79,6 +80,7 @@ def build_schema() -> Schema:
     schema = Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=[Order, Product, User],
         extensions=[_UsePreparedDocument],
         config=StrawberryConfig(scalar_map=SCALARS),

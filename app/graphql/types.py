@@ -1,28 +1,38 @@
 """What GraphQL callers read: the domain's objects in the schema's names and shapes."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import Protocol, Self
 
 import strawberry
 
 from app.domain import money
 from app.domain import order as domain
-from app.domain.ids import ProductId, UserId
+from app.domain.ids import EventPosition, ProductId, UserId
 from app.domain.principal import Scope
-from app.graphql.context import Info, OrderList
+from app.graphql.context import History, Info, OrderList
 from app.graphql.inputs import (
     After,
     Before,
+    EventPageSize,
     FilterArgument,
     LastSize,
     OrderFilter,
     PageSize,
     SortArgument,
 )
-from app.graphql.pagination import PageArguments, encode_cursor, page_from_arguments
+from app.graphql.pagination import (
+    DEFAULT_PAGE_SIZE,
+    PageArguments,
+    encode_cursor,
+    encode_event_cursor,
+    event_page,
+    page_from_arguments,
+)
 from app.graphql.publish import publish_enum, resolved
 from app.graphql.scalars import Decimal
 from app.services import orders, users
+from app.services.events import START, EventFilter, EventPage, events_after
 from app.services.order_queries import OrderSort, Position, position_of
 
 publish_enum(
@@ -168,6 +178,15 @@ class Order(Node):
         found = await info.context.users.load(self.order.user_id)
         return None if found is None else User.of(found)
 
+    @resolved("What happened to this order, oldest first.")
+    async def events(
+        self, info: Info, first: EventPageSize = DEFAULT_PAGE_SIZE, after: After = None
+    ) -> "OrderEventConnection":
+        """Through the loader: one statement for all orders of the answer."""
+        history = History(self.order.id, *event_page(first, after))
+        loaded = await info.context.histories.load(history)
+        return OrderEventConnection(loaded=loaded, neighbours=HistoryNeighbours(history, loaded))
+
     @classmethod
     def of(cls, order: domain.Order) -> Self:
         """From the domain's order."""
@@ -184,12 +203,21 @@ class Order(Node):
         )
 
 
+class Neighbours(Protocol):
+    """Tells whether a list goes on beyond a page of it."""
+
+    async def any_after(self, info: Info) -> bool:
+        """Whether more items follow the page."""
+
+    async def any_before(self, info: Info) -> bool:
+        """Whether items precede the page."""
+
+
 @strawberry.type(description="Where a page stands in the whole list (Relay cursor connections).")
 class PageInfo:
     """What a page knows of the list around it; a neighbour is looked for only when asked about."""
 
-    here: strawberry.Private[OrderList]
-    more: strawberry.Private[bool]
+    neighbours: strawberry.Private[Neighbours]
 
     start_cursor: str | None = strawberry.field(
         description="Cursor of the first item, null on an empty page."
@@ -200,13 +228,29 @@ class PageInfo:
 
     @resolved("More items follow this page.")
     async def has_next_page(self, info: Info) -> bool:
+        """Known to the list."""
+        return await self.neighbours.any_after(info)
+
+    @resolved("Items precede this page.")
+    async def has_previous_page(self, info: Info) -> bool:
+        """Known to the list."""
+        return await self.neighbours.any_before(info)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderNeighbours:
+    """What is beyond a page of orders."""
+
+    here: OrderList
+    more: bool
+
+    async def any_after(self, info: Info) -> bool:
         """Known from the page itself when it was read forwards."""
         if self.more and not self.here.page.from_end:
             return True
         return await self._any_beyond(info, self.here.page.before, forward=True)
 
-    @resolved("Items precede this page.")
-    async def has_previous_page(self, info: Info) -> bool:
+    async def any_before(self, info: Info) -> bool:
         """Known from the page itself when it was read backwards."""
         if self.more and self.here.page.from_end:
             return True
@@ -262,8 +306,7 @@ class OrderConnection:
         """Needs no statement unless it asks about neighbours."""
         found = self.loaded.orders
         return PageInfo(
-            here=self.here,
-            more=self.loaded.more,
+            neighbours=OrderNeighbours(self.here, self.loaded.more),
             start_cursor=self._cursor(found[0]) if found else None,
             end_cursor=self._cursor(found[-1]) if found else None,
         )
@@ -316,7 +359,9 @@ class User(Node):
 
     id: strawberry.ID = strawberry.field(description="The id.")
     name: str = strawberry.field(description="Full name.")
-    email: str | None = strawberry.field(description="E-mail address. Null when none is known.")
+    email: str | None = strawberry.field(
+        description="E-mail address. Null unless it is the caller or the key has `ADMIN`."
+    )
     is_admin: bool = strawberry.field(description="Whether this person is an administrator.")
 
     @resolved("This person's orders, newest first by default.")
@@ -345,3 +390,153 @@ class User(Node):
         return cls(
             id=strawberry.ID(user.id), name=user.name, email=user.email, is_admin=user.is_admin
         )
+
+
+publish_enum(
+    domain.EventType,
+    name="OrderEventType",
+    description="What happened to an order.",
+    values={
+        "CREATED": "It was placed.",
+        "STATUS_CHANGED": "Its status changed.",
+        "ADDRESS_CHANGED": "Its delivery address changed.",
+        "DELETED": "It was deleted.",
+        "RESTORED": "It was brought back.",
+    },
+)
+publish_enum(
+    domain.EventSource,
+    name="EventSource",
+    description="The door a change came through.",
+    values={
+        "GRAPHQL": "A GraphQL mutation.",
+        "REST": "A legacy REST path.",
+        "IMPORT": "The importer or the command line.",
+    },
+)
+
+
+@strawberry.type(description="One entry of the append-only event log. It outlives the order.")
+class OrderEvent:
+    """An event."""
+
+    event: strawberry.Private[domain.OrderEvent]
+
+    id: strawberry.ID = strawberry.field(description="The entry's id.")
+    type: domain.EventType = strawberry.field(description="What happened.")
+    order_id: strawberry.ID = strawberry.field(description="The order's id, kept after deletion.")
+    from_status: domain.OrderStatus | None = strawberry.field(
+        description="Status before. Null where there was none."
+    )
+    to_status: domain.OrderStatus | None = strawberry.field(
+        description="Status after. Null where there is none."
+    )
+    source: domain.EventSource = strawberry.field(description="The door it came through.")
+    created_at: datetime = strawberry.field(description="When.")
+
+    @resolved("The order as it is now. Null once deleted.")
+    async def order(self, info: Info) -> Order | None:
+        """Through the loader: one statement for all events of the answer."""
+        found = await info.context.orders.load(self.event.order_id)
+        return None if found is None else Order.of(found)
+
+    @resolved("Who did it. Null when that user no longer exists.")
+    async def actor(self, info: Info) -> User | None:
+        """Through the loader: one statement for all events of the answer."""
+        found = await info.context.actors.load(self.event.actor_id)
+        return None if found is None else User.of(found)
+
+    @classmethod
+    def of(cls, event: domain.OrderEvent) -> Self:
+        """From the log."""
+        return cls(
+            event=event,
+            id=strawberry.ID(event.id),
+            type=event.type,
+            order_id=strawberry.ID(event.order_id),
+            from_status=event.from_status,
+            to_status=event.to_status,
+            source=event.source,
+            created_at=event.occurred_at,
+        )
+
+
+@strawberry.type(description="An event in a page.")
+class OrderEventEdge:
+    """An event with its cursor."""
+
+    cursor: str = strawberry.field(description="Opaque position; a subscription resumes from it.")
+    node: OrderEvent = strawberry.field(description="The event.")
+
+    @classmethod
+    def of(cls, event: domain.OrderEvent) -> Self:
+        """From the log."""
+        return cls(cursor=encode_event_cursor(event.position), node=OrderEvent.of(event))
+
+
+@strawberry.type(description="A page of events, oldest first.")
+class OrderEventConnection:
+    """A page of events."""
+
+    loaded: strawberry.Private[EventPage]
+    neighbours: strawberry.Private[Neighbours]
+
+    @resolved("The events with their cursors.")
+    def edges(self) -> list[OrderEventEdge]:
+        """The same events as `nodes`."""
+        return [OrderEventEdge.of(event) for event in self.loaded.events]
+
+    @resolved("The events alone.")
+    def nodes(self) -> list[OrderEvent]:
+        """The same events as `edges`."""
+        return [OrderEvent.of(event) for event in self.loaded.events]
+
+    @resolved("Where this page stands.")
+    def page_info(self) -> PageInfo:
+        """Needs no statement unless it asks about what precedes a page with `after`."""
+        cursors = [encode_event_cursor(event.position) for event in self.loaded.events]
+        return PageInfo(
+            neighbours=self.neighbours,
+            start_cursor=cursors[0] if cursors else None,
+            end_cursor=cursors[-1] if cursors else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryNeighbours:
+    """What is beyond a page of one order's history."""
+
+    here: History
+    loaded: EventPage
+
+    async def any_after(self, _info: Info) -> bool:
+        """Known from the page itself."""
+        return self.loaded.more
+
+    async def any_before(self, info: Info) -> bool:
+        """Through the loader: one statement for all orders of the answer."""
+        if self.here.after == START:
+            return False
+        beginning = await info.context.beginnings.load(self.here.order_id)
+        return beginning is not None and beginning <= self.here.after
+
+
+@dataclass(frozen=True, slots=True)
+class EventNeighbours:
+    """What is beyond a page of the log."""
+
+    wanted: EventFilter
+    after: EventPosition
+    loaded: EventPage
+
+    async def any_after(self, _info: Info) -> bool:
+        """Known from the page itself."""
+        return self.loaded.more
+
+    async def any_before(self, info: Info) -> bool:
+        """One statement, unless the page begins where the log does."""
+        if self.after == START:
+            return False
+        async with info.context.database.read() as connection:
+            before = await events_after(connection, START, self.wanted, 1, until=self.after)
+        return bool(before.events)

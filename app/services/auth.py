@@ -106,7 +106,9 @@ class Authenticator:
             raise UnknownKey
         self._used[key_id] = now
         granted = (Scope(scope) for scope in scopes.split())
-        return Principal(UserId(user_id), effective_scopes(granted, user_is_admin=is_admin), key_id)
+        return Principal(
+            UserId(user_id), effective_scopes(granted, user_is_admin=is_admin), key_id, expires_at
+        )
 
     async def _bearer(self, claims: LegacyClaims) -> Principal:
         """The caller behind a legacy token. Its claims alone say what it may do, for its hours.
@@ -217,6 +219,22 @@ async def create_key(
         )
     )
     return key
+
+
+async def current_scopes(
+    connection: AsyncConnection, key_ids: Sequence[str]
+) -> dict[str, frozenset[Scope]]:
+    """What each of the keys may do now, by its id; one that is revoked or gone is left out."""
+    key_row, user_row = tables.ApiKey, tables.User
+    statement = (
+        select(col(key_row.id), col(key_row.scopes), col(user_row.is_admin))
+        .join(user_row, col(user_row.id) == key_row.user_id)
+        .where(col(key_row.id).in_(key_ids), col(key_row.revoked_at).is_(None))
+    )
+    return {
+        key_id: effective_scopes(map(Scope, scopes.split()), user_is_admin=is_admin)
+        for key_id, scopes, is_admin in await connection.execute(statement)
+    }
 
 
 async def find_key(connection: AsyncConnection, key: str) -> ApiKey | None:

@@ -6,15 +6,40 @@ One row serves history, subscriptions, other systems and the recovery of a delet
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Row,
+    Select,
+    Subquery,
+    exists,
+    func,
+    literal,
+    select,
+    type_coerce,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
 
 from app.db import tables
 from app.db.bulk import insert_rows
 from app.domain.clock import rfc3339
-from app.domain.ids import new_object_id
-from app.domain.order import EventSource, EventType, Order, OrderStatus
+from app.domain.errors import InvalidInput, ProblemCode
+from app.domain.ids import EventPosition, OrderId, UserId, new_object_id
+from app.domain.order import EventSource, EventType, Order, OrderEvent, OrderStatus
+from app.domain.principal import Principal, Scope
+
+# The columns of `_select_events`, for `_event_from_row`.
+_EventSelect: TypeAlias = Select[
+    int, str, str, str, str, str, str | None, str | None, str, datetime
+]
+_EventRow: TypeAlias = Row[int, str, str, str, str, str, str | None, str | None, str, datetime]
+
+START = EventPosition(0)
+"""Before the first event of the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +125,239 @@ def order_snapshot(order: Order) -> dict[str, Any]:
             for item in order.items
         ],
     }
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events are meant; None is no condition. `owner` is the customer of the order."""
+
+    owner: UserId | None = None
+    order_id: OrderId | None = None
+    types: tuple[EventType, ...] | None = None
+
+    def takes(self, event: OrderEvent) -> bool:
+        """Whether the event is meant."""
+        return (
+            (self.owner is None or event.user_id == self.owner)
+            and (self.order_id is None or event.order_id == self.order_id)
+            and (self.types is None or event.type in self.types)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Events in the log's order, and whether more follow."""
+
+    events: tuple[OrderEvent, ...]
+    more: bool
+
+
+def visible_events(
+    principal: Principal,
+    *,
+    order_id: OrderId | None = None,
+    types: Iterable[EventType] | None = None,
+) -> EventFilter:
+    """The filter that every read of events starts from: of one's own orders, all with `admin`.
+
+    Events of a deleted order stay visible to whom the order was.
+
+    Raises:
+        Forbidden: the key lacks `orders:read`.
+    """
+    principal.require(Scope.ORDERS_READ)
+    return EventFilter(
+        owner=None if principal.is_admin else principal.user_id,
+        order_id=order_id,
+        types=None if types is None else tuple(dict.fromkeys(types)),
+    )
+
+
+def all_events(principal: Principal, *, types: Iterable[EventType] | None = None) -> EventFilter:
+    """The filter for the whole log, or for some types of it.
+
+    Raises:
+        Forbidden: the key lacks `admin`.
+    """
+    principal.require(Scope.ADMIN)
+    return visible_events(principal, types=types)
+
+
+async def events_after(
+    connection: AsyncConnection,
+    position: EventPosition,
+    wanted: EventFilter,
+    size: int,
+    *,
+    until: EventPosition | None = None,
+) -> EventPage:
+    """The next events past a position, oldest first, without a gap.
+
+    Complete: what is past the position of the last event returned was not committed before it. In
+    SQLite one writer at a time counts `seq` up, so the log's order is the order of commits.
+
+    Args:
+        connection: Where to read.
+        position: Where the reader stands.
+        wanted: Which events.
+        size: How many at the most.
+        until: Read no further than to here, this event included.
+    """
+    row = tables.OrderEvent
+    conditions = [col(row.seq) > position.seq]
+    if until is not None:
+        conditions.append(col(row.seq) <= until.seq)
+    if wanted.owner is not None:
+        conditions.append(col(row.user_id) == wanted.owner)
+    if wanted.order_id is not None:
+        conditions.append(col(row.order_id) == wanted.order_id)
+    if wanted.types is None or wanted.owner is not None or wanted.order_id is not None:
+        if wanted.types is not None:
+            conditions.append(col(row.type).in_([type_.value for type_ in wanted.types]))
+        statement = _select_events(*conditions).order_by(col(row.seq)).limit(size + 1)
+    else:
+        statement = _events_of_types(wanted.types, conditions, size + 1)
+    events = tuple(_event_from_row(found) for found in await connection.execute(statement))
+    return EventPage(events[:size], more=len(events) > size)
+
+
+async def events_of_orders(
+    connection: AsyncConnection,
+    principal: Principal,
+    order_ids: Sequence[OrderId],
+    *,
+    after: EventPosition,
+    size: int,
+) -> dict[OrderId, EventPage]:
+    """The next events of each order past a position, in one statement for all orders.
+
+    Raises:
+        Forbidden: the key lacks `orders:read`.
+    """
+    row = tables.OrderEvent
+    conditions = [col(row.order_id).in_(order_ids), col(row.seq) > after.seq]
+    if (owner := visible_events(principal).owner) is not None:
+        conditions.append(col(row.user_id) == owner)
+    place = func.row_number().over(partition_by=col(row.order_id), order_by=col(row.seq))
+    numbered = _select_events(*conditions).add_columns(place.label("place")).subquery()
+    statement = (
+        select(*(column for column in numbered.c if column.name != "place"))
+        .where(numbered.c.place <= size + 1)
+        .order_by(numbered.c.seq)
+    )
+    found: dict[OrderId, list[OrderEvent]] = {order_id: [] for order_id in order_ids}
+    for one in await connection.execute(statement):
+        event = _event_from_row(one)
+        found[event.order_id].append(event)
+    return {
+        order_id: EventPage(tuple(events[:size]), more=len(events) > size)
+        for order_id, events in found.items()
+    }
+
+
+async def first_positions(
+    connection: AsyncConnection, principal: Principal, order_ids: Sequence[OrderId]
+) -> dict[OrderId, EventPosition]:
+    """Where the history of each order begins; an order without any event is left out.
+
+    Raises:
+        Forbidden: the key lacks `orders:read`.
+    """
+    row = tables.OrderEvent
+    statement = (
+        select(col(row.order_id), func.min(row.seq))
+        .where(col(row.order_id).in_(order_ids))
+        .group_by(col(row.order_id))
+    )
+    if (owner := visible_events(principal).owner) is not None:
+        statement = statement.where(col(row.user_id) == owner)
+    return {
+        OrderId(order_id): EventPosition(seq)
+        for order_id, seq in await connection.execute(statement)
+        if seq is not None
+    }
+
+
+async def last_position(connection: AsyncConnection) -> EventPosition:
+    """Where the log ends."""
+    seq = await connection.scalar(select(func.max(tables.OrderEvent.seq)))
+    return EventPosition(seq or START.seq)
+
+
+async def check_order_is_known(
+    connection: AsyncConnection, wanted: EventFilter, *path: str
+) -> None:
+    """Refuse an order of whose history the caller may see nothing, as if it did not exist.
+
+    Args:
+        connection: Where to read.
+        wanted: The filter, with an order.
+        *path: The input that names it.
+
+    Raises:
+        InvalidInput: there is no such order, or it is another customer's.
+    """
+    row, order = tables.OrderEvent, tables.Order
+    logged = exists(literal(1)).where(col(row.order_id) == wanted.order_id)
+    # An imported order may have no event yet.
+    placed = exists(literal(1)).where(col(order.id) == wanted.order_id)
+    if wanted.owner is not None:
+        logged = logged.where(col(row.user_id) == wanted.owner)
+        placed = placed.where(col(order.user_id) == wanted.owner)
+    if not await connection.scalar(select(logged | placed)):
+        raise InvalidInput.single("names no order", *path, code=ProblemCode.NOT_FOUND)
+
+
+def _select_events(*conditions: ColumnElement[bool]) -> _EventSelect:
+    row = tables.OrderEvent
+    return select(
+        # The column's type has None in it, for rows that are not written yet.
+        type_coerce(row.seq, BigInteger).label("seq"),
+        col(row.id),
+        col(row.user_id),
+        col(row.order_id),
+        col(row.type),
+        col(row.source),
+        col(row.from_status),
+        col(row.to_status),
+        col(row.actor_id),
+        col(row.occurred_at),
+    ).where(*conditions)
+
+
+def _events_of_types(
+    types: Sequence[EventType], conditions: Sequence[ColumnElement[bool]], size: int
+) -> Any:
+    """The first events of several types: each type's by its index, then merged.
+
+    One condition for all types would read the log from the position to the next such event, and
+    there may be none in millions.
+    """
+    row = tables.OrderEvent
+    parts: list[Subquery] = [
+        _select_events(col(row.type) == type_.value, *conditions)
+        .order_by(col(row.seq))
+        .limit(size)
+        .subquery()
+        for type_ in types
+    ]
+    if not parts:
+        return _select_events(literal(False))
+    merged = union_all(*(select(part) for part in parts)).subquery()
+    return select(merged).order_by(merged.c.seq).limit(size)
+
+
+def _event_from_row(row: _EventRow) -> OrderEvent:
+    seq, id_, user_id, order_id, type_, source, from_status, to_status, actor_id, at = row
+    return OrderEvent(
+        position=EventPosition(seq),
+        id=id_,
+        user_id=UserId(user_id),
+        order_id=OrderId(order_id),
+        type=EventType(type_),
+        source=EventSource(source),
+        from_status=None if from_status is None else OrderStatus(from_status),
+        to_status=None if to_status is None else OrderStatus(to_status),
+        actor_id=UserId(actor_id),
+        occurred_at=at,
+    )

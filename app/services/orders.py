@@ -195,6 +195,18 @@ async def get_order(
     return None if row is None else order_from_row(row)
 
 
+async def orders_by_id(
+    connection: AsyncConnection, principal: Principal, ids: Sequence[OrderId]
+) -> dict[OrderId, Order]:
+    """Those of the orders that exist and the caller may see.
+
+    Raises:
+        Forbidden: the key lacks `orders:read`.
+    """
+    principal.require(Scope.ORDERS_READ)
+    return await _orders_by_id(connection, principal, ids)
+
+
 async def add_order(
     connection: AsyncConnection,
     principal: Principal,
@@ -531,7 +543,7 @@ def _distinct_ids(given: Iterable[tuple[tuple[str | int, ...], str]]) -> list[Or
 async def _orders_by_id(
     connection: AsyncConnection, principal: Principal, ids: Sequence[OrderId]
 ) -> dict[OrderId, Order]:
-    """Those of the orders that exist and that the caller may change."""
+    """Those of the orders that exist and that the caller has to do with."""
     found: dict[OrderId, Order] = {}
     for some in _in_parts(ids):
         statement = select_orders(accessible_orders(principal), col(tables.Order.id).in_(some))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Row, Select, insert, or_, select
@@ -140,6 +140,22 @@ async def replace_users(connection: AsyncConnection, users: Sequence[User]) -> N
                 for user in users
             ],
         )
+
+
+async def acting_users(
+    connection: AsyncConnection, principal: Principal, ids: Iterable[UserId]
+) -> dict[UserId, User]:
+    """Those of the users that exist, for who reads what they did to an order that is visible.
+
+    E-mail addresses of others are left out, except for administrators.
+    """
+    found = await _users(connection, col(tables.User.id).in_(list(ids)))
+    return {
+        user.id: user
+        if principal.is_admin or user.id == principal.user_id
+        else replace(user, email=None)
+        for user in found
+    }
 
 
 async def list_users(connection: AsyncConnection) -> list[User]:

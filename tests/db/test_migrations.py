@@ -23,10 +23,11 @@ def schema_of(path: Path) -> dict[str, list[str]]:
             "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'"
         ).fetchall()
     connection.close()
-    # The clauses of a table in no particular order: a column added later stands after them all.
+    # The clauses of a table in no particular order: a column added later stands after them all. A
+    # table that was altered by making it anew has its name in quotes.
     return {
         name: sorted(re.split(r", (?![^(]*\))| (?=\)(?:$| WITHOUT))", " ".join(sql.split())))
-        for name, sql in rows
+        for name, sql in ((name, sql.replace(f'"{name}"', name, 1)) for name, sql in rows)
     }
 
 

@@ -1,0 +1,253 @@
+"""GraphQL over WebSocket: any operation, and many at a time, on one connection.
+
+Source: GraphQL over WebSocket Protocol, subprotocol `graphql-transport-ws`. Strawberry's handler
+speaks it; here are the door's own parts: the key, the limits, the shape of messages, the end.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import ExitStack, aclosing, suppress
+from datetime import timedelta
+from typing import Any, cast
+
+import orjson
+from graphql import GraphQLError
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from strawberry.exceptions import ConnectionRejectionError
+from strawberry.http.async_base_view import AsyncWebSocketAdapter
+from strawberry.http.exceptions import (
+    NonJsonMessageReceived,
+    NonTextMessageReceived,
+    WebSocketDisconnected,
+)
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
+    BaseGraphQLTransportWSHandler,
+    Operation,
+)
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
+    Message,
+    SubscribeMessage,
+)
+from strawberry.types.unset import UnsetType
+
+from app.domain.errors import AppError, Unauthenticated, Unavailable
+from app.graphql.endpoint import GraphQLEndpoint
+from app.graphql.errors import presentable
+from app.graphql.operations import RequestError
+from app.services.auth import Authenticator
+from app.services.event_feed import EventFeed
+
+_INIT_TIMEOUT = timedelta(seconds=10)
+_WRITE_TIMEOUT_S = 30
+_LAST_WORDS_S = 2
+
+_SERVICE_RESTART = 1012
+_TRY_AGAIN_LATER = 1013
+_FORBIDDEN = 4403
+_SUBPROTOCOL_NOT_ACCEPTABLE = 4406
+
+
+class WebSockets:
+    """The ASGI application behind WebSockets to `/graphql`.
+
+    Args:
+        endpoint: Executes operations.
+        feed: Tells when the server stops.
+        authenticator: Knows the keys.
+        max_operations: How many operations a connection may have at a time.
+    """
+
+    def __init__(
+        self,
+        endpoint: GraphQLEndpoint,
+        feed: EventFeed,
+        authenticator: Authenticator,
+        *,
+        max_operations: int,
+    ) -> None:
+        self._endpoint = endpoint
+        self._feed = feed
+        self._authenticator = authenticator
+        self._max_operations = max_operations
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection until either side closes it."""
+        socket = WebSocket(scope, receive, send)
+        if GRAPHQL_TRANSPORT_WS_PROTOCOL not in scope["subprotocols"]:
+            await socket.accept()
+            await socket.close(
+                _SUBPROTOCOL_NOT_ACCEPTABLE,
+                f"Subprotocol not acceptable: use {GRAPHQL_TRANSPORT_WS_PROTOCOL}",
+            )
+            return
+        await socket.accept(GRAPHQL_TRANSPORT_WS_PROTOCOL)
+        connection = _Connection(
+            socket, self._endpoint, self._feed, self._authenticator, self._max_operations
+        )
+        with suppress(WebSocketDisconnected, WebSocketDisconnect):
+            await connection.handle()
+
+
+class _Socket(AsyncWebSocketAdapter):
+    """The connection as Strawberry's handler wants it."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+
+    async def iter_json(
+        self, *, ignore_parsing_errors: bool = False
+    ) -> AsyncGenerator[object, None]:
+        """The messages that come in."""
+        del ignore_parsing_errors
+        while self._socket.application_state is not WebSocketState.DISCONNECTED:
+            message = await self._socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            if message.get("text") is None:
+                raise NonTextMessageReceived
+            try:
+                value = orjson.loads(message["text"])
+            except orjson.JSONDecodeError as error:
+                raise NonJsonMessageReceived from error
+            yield value
+
+    async def send_json(self, message: Mapping[str, object]) -> None:
+        """Send a message; who has read nothing for long is not waited for."""
+        try:
+            async with asyncio.timeout(_WRITE_TIMEOUT_S):
+                await self._socket.send_text(orjson.dumps(message).decode())
+        except (WebSocketDisconnect, RuntimeError, TimeoutError) as error:
+            # RuntimeError is Starlette's word for sending after the close.
+            raise WebSocketDisconnected from error
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close the connection, if it is not closed yet."""
+        if self._socket.application_state is WebSocketState.CONNECTED:
+            with suppress(WebSocketDisconnect, RuntimeError):
+                await self._socket.close(code, reason)
+
+
+class _Connection(BaseGraphQLTransportWSHandler[Any, None]):
+    """One connection, from its first message to its last."""
+
+    def __init__(
+        self,
+        socket: WebSocket,
+        endpoint: GraphQLEndpoint,
+        feed: EventFeed,
+        authenticator: Authenticator,
+        max_operations: int,
+    ) -> None:
+        super().__init__(
+            view=cast("Any", self),  # all it is asked for is on_ws_connect
+            websocket=_Socket(socket),
+            context={},
+            root_value=None,
+            schema=cast("Any", None),  # operations are executed by the endpoint
+            connection_init_wait_timeout=_INIT_TIMEOUT,
+        )
+        self._endpoint = endpoint
+        self._feed = feed
+        self._authenticator = authenticator
+        self._authorization = socket.headers.get("authorization")
+        self._max_operations = max_operations
+        self._serving = asyncio.current_task()
+        self._closing: asyncio.Task[None] | None = None
+        self._watching = ExitStack()
+
+    async def handle(self) -> None:
+        """Serve the connection until it is closed."""
+        with self._watching:
+            await super().handle()
+
+    async def on_ws_connect(self, context: dict[str, Any]) -> UnsetType:
+        """Accept the key of the first message, or of the header when there is none in it.
+
+        Raises:
+            ConnectionRejectionError: there is no key that we know.
+        """
+        parameters = context["connection_params"]
+        for name in ("Authorization", "authorization"):
+            if isinstance(parameters.get(name), str):
+                self._authorization = parameters[name]
+        try:
+            principal = await self._authenticator.authenticate(self._authorization)
+        except Unauthenticated as error:
+            raise ConnectionRejectionError from error
+        except Unavailable as error:
+            await self.websocket.close(_TRY_AGAIN_LATER, str(error))
+            raise WebSocketDisconnected from error
+        self._watching.enter_context(self._feed.key_watch.watching(principal, self._key_ended))
+        return UnsetType()
+
+    async def handle_message(self, message: Message) -> None:
+        """Act on a message, if it is one."""
+        wrong = _what_is_wrong(message)
+        if wrong is not None:
+            await self.handle_invalid_message(wrong)
+        else:
+            await super().handle_message(message)
+
+    async def handle_subscribe(self, message: SubscribeMessage) -> None:
+        """Begin an operation, unless there are too many."""
+        if self.connection_acknowledged and len(self.operations) >= self._max_operations:
+            error = GraphQLError(
+                f"A connection may have at most {self._max_operations} operations at a time.",
+                extensions={"code": "LIMIT_EXCEEDED"},
+            )
+            await self.send_message(
+                {"id": message["id"], "type": "error", "payload": [error.formatted]}
+            )
+        else:
+            await super().handle_subscribe(message)
+
+    async def run_operation(self, operation: Operation[Any, None]) -> None:
+        """Send the answers to an operation as they come, then that it is complete."""
+        payload = {
+            "query": operation.query,
+            "variables": operation.variables,
+            "operationName": operation.operation_name,
+        }
+        try:
+            async with aclosing(self._endpoint.answers(payload, self._authorization)) as answers:
+                async for answer in answers:
+                    await operation.send_operation_message(
+                        {"id": operation.id, "type": "next", "payload": cast("Any", answer)}
+                    )
+            await operation.send_operation_message({"id": operation.id, "type": "complete"})
+        except RequestError as refused:
+            if self._feed.stopping.is_set():
+                # Clients come back after this; an error they would take for final.
+                await self.websocket.close(_SERVICE_RESTART, "Service restart")
+            else:
+                await operation.send_initial_errors(
+                    [presentable(error) for error in refused.errors]
+                )
+        except WebSocketDisconnected:
+            pass  # the loop that receives messages ends too
+
+    def _key_ended(self, error: AppError) -> None:
+        self._closing = asyncio.create_task(self._close_when_all_is_said(str(error)))
+
+    async def _close_when_all_is_said(self, reason: str) -> None:
+        tasks = [operation.task for operation in self.operations.values() if operation.task]
+        if tasks:
+            await asyncio.wait(tasks, timeout=_LAST_WORDS_S)
+        await self.websocket.close(_FORBIDDEN, f"Forbidden: {reason}")
+
+
+def _what_is_wrong(message: object) -> str | None:
+    """Why something that was received is no message of the protocol, or None."""
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        return "A message must be an object with a type."
+    if message["type"] in {"subscribe", "complete"}:
+        id_ = message.get("id")
+        if not isinstance(id_, str) or not id_:
+            return "id must be a string that is not empty."
+    if message["type"] == "subscribe":
+        payload = message.get("payload")
+        if not isinstance(payload, dict) or not isinstance(payload.get("query"), str):
+            return "payload must be an object with a query."
+    return None
