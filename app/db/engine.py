@@ -46,13 +46,14 @@ class Database:
             raise RuntimeError("The SQLite library of this Python was built without FTS5")
         self.path = Path(url.removeprefix("sqlite+aiosqlite:///"))
         self.on_commit: Callable[[], None] | None = None
+        self._observer: AsyncConnection | None = None
         common: dict[str, Any] = {"connect_args": {"isolation_level": None}}
         self._writer: AsyncEngine = create_async_engine(
             url, pool_size=1, max_overflow=0, pool_timeout=_WRITE_WAIT_S, **common
         )
         self._readers: AsyncEngine = create_async_engine(
             url,
-            pool_size=_READERS,
+            pool_size=_READERS + 1,  # the observer keeps one
             max_overflow=0,
             isolation_level="AUTOCOMMIT",
             skip_autocommit_rollback=True,
@@ -131,6 +132,26 @@ class Database:
                 ):
                     await connection.exec_driver_sql(f"PRAGMA {pragma}")
 
+    async def data_version(self) -> int:
+        """A number that is another one after each commit, of whichever process.
+
+        Cheap, to be asked again and again: it goes past the engine to the driver, on a connection
+        of its own, because SQLite counts for each connection what others have committed.
+
+        Raises:
+            Unavailable: as for `read`.
+        """
+        with _failures_named():
+            if not self.path.exists():
+                raise Unavailable
+            if self._observer is None:
+                self._observer = await self._readers.connect()
+            driver = (await self._observer.get_raw_connection()).driver_connection
+            if driver is None:
+                raise Unavailable
+            ((version,),) = await driver.execute_fetchall("PRAGMA data_version")
+            return int(version)
+
     async def create(self) -> None:
         """Make the database's folder and file where there are none."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -140,6 +161,9 @@ class Database:
 
     async def dispose(self) -> None:
         """Close every connection."""
+        if self._observer is not None:
+            await self._observer.close()
+            self._observer = None
         await self._readers.dispose()
         await self._writer.dispose()
 
@@ -162,5 +186,7 @@ class _failures_named:  # noqa: N801 (used as a statement)
 
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         # A plain DatabaseError is SQLite's word for a file that is damaged or no database.
-        if isinstance(error, OperationalError | PoolTimeoutError) or type(error) is DatabaseError:
+        if isinstance(
+            error, OperationalError | PoolTimeoutError | sqlite3.OperationalError
+        ) or type(error) in {DatabaseError, sqlite3.DatabaseError}:
             raise Unavailable from error

@@ -213,11 +213,16 @@ class EventFeed:
                 self._follower.add_done_callback(self._follower_ended)
 
     async def _read_again_and_again(self) -> None:
+        read_at: int | None = None
         while self._subscriptions:
             pause = self._poll_interval_s
             self._committed.clear()
             try:
-                await self._read()
+                # What is committed between the two is read now, and looked for again next time.
+                version = await self._database.data_version()
+                if version != read_at:
+                    await self._read()
+                read_at = version
             except Unavailable:
                 log.warning("the event log could not be read; it will be tried again")
                 pause = max(pause, _RETRY_S)
