@@ -9,7 +9,7 @@
     ├── Unavailable          the database can't answer now; try again later
     ├── TooManyStreams       the process has as many listeners as it may have
     └── StreamEnded          a stream of events ends before the listener wants it to
-        ├── SlowConsumer     the listener reads too slowly for what happens
+        ├── SlowConsumer     the listener takes nothing of what waits for it
         └── Stopping         the server stops
 
 Services raise them; each door has one place that turns them into its own answers.
@@ -116,11 +116,11 @@ class StreamEnded(AppError):
 
 
 class SlowConsumer(StreamEnded):
-    """The listener has not taken as many events as are kept for it."""
+    """The listener takes nothing, and more events wait than are kept for it."""
 
     def __init__(self, buffer_size: int, resume_after: EventPosition) -> None:
         super().__init__(
-            f"The stream was read too slowly: more than {buffer_size} events were waiting."
+            f"The stream was not read: more than {buffer_size} events are waiting."
             " Subscribe again with `after` set to `resumeAfter`.",
             resume_after,
         )

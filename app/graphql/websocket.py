@@ -5,12 +5,13 @@ speaks it; here are the door's own parts: the key, the limits, the shape of mess
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import ExitStack, aclosing, suppress
 from datetime import timedelta
 from typing import Any, cast
 
 import orjson
+import structlog
 from graphql import GraphQLError
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -38,6 +39,8 @@ from app.graphql.errors import presentable
 from app.graphql.operations import RequestError
 from app.services.auth import Authenticator
 from app.services.event_feed import EventFeed
+
+log = structlog.stdlib.get_logger()
 
 _INIT_TIMEOUT = timedelta(seconds=10)
 _WRITE_TIMEOUT_S = 30
@@ -83,18 +86,33 @@ class WebSockets:
             )
             return
         await socket.accept(GRAPHQL_TRANSPORT_WS_PROTOCOL)
+        adapter = _Socket(socket)
         connection = _Connection(
-            socket, self._endpoint, self._feed, self._authenticator, self._max_operations
+            adapter,
+            self._endpoint,
+            self._feed,
+            self._authenticator,
+            authorization=socket.headers.get("authorization"),
+            max_operations=self._max_operations,
         )
-        with suppress(WebSocketDisconnected, WebSocketDisconnect):
-            await connection.handle()
+        try:
+            with suppress(WebSocketDisconnected, WebSocketDisconnect):
+                await connection.handle()
+        except asyncio.CancelledError:
+            if not adapter.is_stuck:
+                raise
+            # Returning ends the connection, which is what the cancelling was for.
+            adapter.serving.uncancel()
+            log.info("a WebSocket was cut: its reader took nothing", seconds=_WRITE_TIMEOUT_S)
 
 
 class _Socket(AsyncWebSocketAdapter):
-    """The connection as Strawberry's handler wants it."""
+    """The connection as Strawberry's handler wants it; made by the task that serves it."""
 
     def __init__(self, socket: WebSocket) -> None:
         self._socket = socket
+        self.serving = cast("asyncio.Task[None]", asyncio.current_task())
+        self.is_stuck = False
 
     async def iter_json(
         self, *, ignore_parsing_errors: bool = False
@@ -114,19 +132,27 @@ class _Socket(AsyncWebSocketAdapter):
             yield value
 
     async def send_json(self, message: Mapping[str, object]) -> None:
-        """Send a message; who has read nothing for long is not waited for."""
-        try:
-            async with asyncio.timeout(_WRITE_TIMEOUT_S):
-                await self._socket.send_text(orjson.dumps(message).decode())
-        except (WebSocketDisconnect, RuntimeError, TimeoutError) as error:
-            # RuntimeError is Starlette's word for sending after the close.
-            raise WebSocketDisconnected from error
+        """Send a message."""
+        await self._write(self._socket.send_text(orjson.dumps(message).decode()))
 
     async def close(self, code: int, reason: str) -> None:
         """Close the connection, if it is not closed yet."""
         if self._socket.application_state is WebSocketState.CONNECTED:
-            with suppress(WebSocketDisconnect, RuntimeError):
-                await self._socket.close(code, reason)
+            with suppress(WebSocketDisconnected):
+                await self._write(self._socket.close(code, reason))
+
+    async def _write(self, writing: Coroutine[Any, Any, None]) -> None:
+        try:
+            async with asyncio.timeout(_WRITE_TIMEOUT_S):
+                await writing
+        except TimeoutError as error:
+            # Who has read nothing for so long is not kept waiting for.
+            self.is_stuck = True
+            self.serving.cancel()
+            raise WebSocketDisconnected from error
+        except (WebSocketDisconnect, RuntimeError) as error:
+            # RuntimeError is Starlette's word for writing after the close.
+            raise WebSocketDisconnected from error
 
 
 class _Connection(BaseGraphQLTransportWSHandler[Any, None]):
@@ -134,15 +160,17 @@ class _Connection(BaseGraphQLTransportWSHandler[Any, None]):
 
     def __init__(
         self,
-        socket: WebSocket,
+        socket: _Socket,
         endpoint: GraphQLEndpoint,
         feed: EventFeed,
         authenticator: Authenticator,
+        *,
+        authorization: str | None,
         max_operations: int,
     ) -> None:
         super().__init__(
             view=cast("Any", self),  # all it is asked for is on_ws_connect
-            websocket=_Socket(socket),
+            websocket=socket,
             context={},
             root_value=None,
             schema=cast("Any", None),  # operations are executed by the endpoint
@@ -151,9 +179,8 @@ class _Connection(BaseGraphQLTransportWSHandler[Any, None]):
         self._endpoint = endpoint
         self._feed = feed
         self._authenticator = authenticator
-        self._authorization = socket.headers.get("authorization")
+        self._authorization = authorization
         self._max_operations = max_operations
-        self._serving = asyncio.current_task()
         self._closing: asyncio.Task[None] | None = None
         self._watching = ExitStack()
 

@@ -24,45 +24,76 @@ log = structlog.stdlib.get_logger()
 
 _PAGE_SIZE = 200
 _RETRY_S = 1.0
+_PATIENCE_S = 3.0
 
 
 class _Subscription:
     """A listener's filter, and the events that wait for it, a bounded number of them."""
 
-    __slots__ = ("_buffer", "_capacity", "_ended", "_waiting", "position", "wanted")
+    __slots__ = (
+        "_behind_since",
+        "_buffer",
+        "_capacity",
+        "_ended",
+        "_taken",
+        "_waiting",
+        "position",
+        "wanted",
+    )
 
     def __init__(self, wanted: EventFilter, capacity: int) -> None:
         self.wanted = wanted
         self.position = START
         self._capacity = capacity
         self._buffer: deque[OrderEvent] = deque()
+        self._taken = 0
+        self._behind_since: asyncio.TimerHandle | None = None
         self._ended: AppError | None = None
         self._waiting: asyncio.Future[None] | None = None
 
     def offer(self, event: OrderEvent) -> None:
-        """Keep an event for the listener; one too many ends the subscription."""
-        if self._ended is not None or not self.wanted.takes(event):
+        """Keep an event for the listener; one too many, and it has fallen behind."""
+        if self._ended or self._behind_since or not self.wanted.takes(event):
             return
-        if len(self._buffer) == self._capacity:
-            self.end(SlowConsumer(self._capacity, self.position))
-            return
-        self._buffer.append(event)
-        self._wake()
+        if len(self._buffer) < self._capacity:
+            self._buffer.append(event)
+            self._wake()
+        else:
+            self._expect_progress()
+
+    def _expect_progress(self) -> None:
+        """Drop a listener that takes nothing; a single commit may fill the buffer of any other."""
+        taken = self._taken
+
+        def check() -> None:
+            if self._taken == taken:
+                self.end(SlowConsumer(self._capacity, self.position))
+            else:
+                self._expect_progress()
+
+        self._behind_since = asyncio.get_running_loop().call_later(_PATIENCE_S, check)
 
     def end(self, error: AppError) -> None:
         """Let the listener get this error next, and no event any more."""
         if self._ended is None:
             self._ended = error
-            self._buffer.clear()
+            self.release()
             self._wake()
+
+    def release(self) -> None:
+        """Let go of what waits for the listener."""
+        self._buffer.clear()
+        if self._behind_since is not None:
+            self._behind_since.cancel()
+            self._behind_since = None
 
     def check(self) -> None:
         """Raise the error that the subscription ended with, if it did."""
         if self._ended is not None:
             raise self._ended
 
-    async def next(self) -> OrderEvent:
-        """The next event.
+    async def next(self) -> OrderEvent | None:
+        """The next event; None when the listener fell behind, and the rest must be read again.
 
         Raises:
             AppError: the subscription ended.
@@ -70,7 +101,11 @@ class _Subscription:
         while True:
             self.check()
             if self._buffer:
+                self._taken += 1
                 return self._buffer.popleft()
+            if self._behind_since is not None:
+                self.release()
+                return None
             self._waiting = asyncio.get_running_loop().create_future()
             await self._waiting
 
@@ -85,7 +120,7 @@ class EventFeed:
     Args:
         database: Where the log is.
         poll_interval_s: How often to look for events of other processes.
-        buffer_size: How many events may wait for a listener.
+        buffer_size: How many events may wait in memory for a listener.
         max_subscriptions: How many listeners there may be.
     """
 
@@ -123,7 +158,7 @@ class EventFeed:
         """The events past a position (by default, past now), and from then on all, in order.
 
         Raises:
-            SlowConsumer: more events wait than are kept.
+            SlowConsumer: more events wait than are kept, and the listener takes none of them.
             Stopping: the server stops.
             Unauthenticated: the key was revoked or has expired.
             Forbidden: the key has lost a scope.
@@ -141,17 +176,19 @@ class EventFeed:
                     async with self._database.read() as connection:
                         after = await last_position(connection)
                 subscription.position = after
-                async with aclosing(self._missed(subscription)) as missed:
-                    async for event in missed:
-                        yield event
                 while True:
-                    event = await subscription.next()
-                    if event.position > subscription.position:
-                        subscription.position = event.position
-                        yield event
+                    async with aclosing(self._missed(subscription)) as missed:
+                        async for event in missed:
+                            yield event
+                    while (offered := await subscription.next()) is not None:
+                        if offered.position > subscription.position:
+                            subscription.position = offered.position
+                            yield offered
+                    self._leave(subscription)
         finally:
+            subscription.release()
+            self._leave(subscription)
             self._subscriptions.discard(subscription)
-            self._joined.get(wanted.owner, set()).discard(subscription)
 
     def stop(self) -> None:
         """End every stream, and each that is still to come. May be called by a signal's handler."""
@@ -200,6 +237,13 @@ class EventFeed:
                 subscription.check()
             if not page.more:
                 break
+
+    def _leave(self, subscription: _Subscription) -> None:
+        owner = subscription.wanted.owner
+        if joined := self._joined.get(owner):
+            joined.discard(subscription)
+            if not joined:
+                del self._joined[owner]
 
     async def _follow(self) -> None:
         """Start reading for the listeners, unless that goes on already."""
