@@ -18,6 +18,7 @@ from app.services.demo import DemoKeys, DemoShop, ensure_demo
 from app.settings import Settings
 
 _BACKLOG = 2_048
+_PONG_WAIT_S = 20
 
 
 def serve(
@@ -60,7 +61,7 @@ def serve(
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
         ws_max_size=settings.body_limit_bytes,
         ws_ping_interval=settings.live_ping_interval_s,
-        ws_ping_timeout=settings.live_ping_interval_s,
+        ws_ping_timeout=_PONG_WAIT_S,
         # It would keep a compressor in memory for each connection, for messages this small.
         ws_per_message_deflate=False,
     )

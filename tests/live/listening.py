@@ -133,7 +133,8 @@ class Listener:
 @asynccontextmanager
 async def connected(server: LiveServer, **more: Any) -> AsyncGenerator[Listener]:
     """A WebSocket to the server, before its first message."""
-    more.setdefault("subprotocols", [SUBPROTOCOL])
+    # The library reads nothing while its queue is full, not even the answer to a close.
+    more = {"subprotocols": [SUBPROTOCOL], "max_queue": None, **more}
     async with websockets.connect(server.url.replace("http", "ws", 1), **more) as socket:
         yield Listener(socket)
 

@@ -1,0 +1,46 @@
+"""What listeners are told when the server stops."""
+
+import asyncio
+import signal
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live.listening import listening, live_server, stream
+
+
+@pytest.mark.parametrize(("workers", "number"), [(1, signal.SIGINT), (2, signal.SIGTERM)])
+async def test_a_stopping_server_ends_streams_at_once(
+    tmp_path: Path, workers: int, number: int
+) -> None:
+    # Far less than a stream that nobody ends would keep the server up.
+    with live_server(tmp_path, workers=workers, live_poll_interval_s=0.05) as live:
+        async with listening(live, live.customer) as busy, listening(live, live.customer) as idle:
+            await busy.subscribe("1", {"after": await live.now()})
+            async with (
+                live.client(live.customer) as client,
+                aclosing(stream(client, {"after": await live.now()})) as events,
+            ):
+                await live.add(client)
+                cursor = (await busy.event("1"))["cursor"]
+                heard: list[Any] = [await anext(events), await anext(events)]
+                live.server.process.send_signal(number)
+                heard += [one async for one in events if one[0] != "comment"]
+            assert heard[1][1]["data"]["orderEvents"]["cursor"] == cursor
+            (kind, data), complete = heard[2:]
+            assert (kind, complete) == ("next", ("complete", None))
+            assert data["errors"][0]["message"].startswith("The server is stopping.")
+            assert data["errors"][0]["extensions"] == {
+                "code": "SERVICE_UNAVAILABLE",
+                "resumeAfter": cursor,
+            }
+            # No error, which a client would take for final: after this code it comes back.
+            assert (await busy.closed())[0] == 1012
+            assert (await idle.closed())[0] == 1012
+        status = await asyncio.to_thread(live.server.process.wait, 10)
+        assert status in {0, -number}
+        log = live.server.log.read_text()
+        assert "Traceback" not in log
+        assert "exceeded" not in log
