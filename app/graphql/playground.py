@@ -67,9 +67,28 @@ mutation ChangeOrderStatus($input: ChangeOrderStatusInput!) {
   }
 }
 """,
+    "orderEvents": """# Runs until you stop it: place or change an order in another tab.
+subscription OrderEvents {
+  orderEvents {
+    cursor
+    node { type orderId fromStatus toStatus source createdAt actor { name } order { number } }
+  }
+}
+""",
+    "events": """# Everything that happened, oldest first. Needs an administrator's key.
+query Events($after: String) {
+  events(first: 20, after: $after) {
+    pageInfo { hasNextPage endCursor }
+    nodes { type orderId fromStatus toStatus source createdAt actor { name } }
+  }
+}
+""",
     "one order": """# Any object by its id.
 query One($id: ID!) {
-  order(id: $id) { number status address version updatedAt }
+  order(id: $id) {
+    number status address version updatedAt
+    events { nodes { type toStatus createdAt actor { name } } }
+  }
   node(id: $id) { __typename id }
 }
 """,

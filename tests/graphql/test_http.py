@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
+from graphql import FieldNode, OperationType, get_operation_ast, parse, validate
 
 from app.graphql.playground import playground_page
 from app.graphql.schema import build_schema
@@ -301,15 +302,26 @@ class TestPlayground:
         page = playground_page("k")
         start = page.split("const startState = parameters.q ? { query: parameters.q } : ")[1]
         state = orjson.loads(start.split(";\n")[0])
-        roots = set()
-        for tab in state["defaultTabs"]:
-            answer = await shop.graphql(tab["query"], orjson.loads(tab["variables"]), key="admin")
-            assert "errors" not in answer, answer
-            roots |= set(answer["data"])
         schema = build_schema().core
         assert schema.query_type
         assert schema.mutation_type
-        assert roots == {*schema.query_type.fields, *schema.mutation_type.fields}
+        assert schema.subscription_type
+        roots = set()
+        for tab in state["defaultTabs"]:
+            document = parse(tab["query"])
+            operation = get_operation_ast(document)
+            assert operation
+            if operation.operation is OperationType.SUBSCRIPTION:
+                assert validate(schema, document) == []
+                for field in operation.selection_set.selections:
+                    assert isinstance(field, FieldNode)
+                    roots.add(field.name.value)
+                continue
+            answer = await shop.graphql(tab["query"], orjson.loads(tab["variables"]), key="admin")
+            assert "errors" not in answer, answer
+            roots |= set(answer["data"])
+        types = (schema.query_type, schema.mutation_type, schema.subscription_type)
+        assert roots == {name for type_ in types for name in type_.fields}
 
 
 def test_everything_in_the_schema_is_described() -> None:

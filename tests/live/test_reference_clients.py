@@ -1,8 +1,8 @@
 """The clients that others use: graphql-ws and graphql-sse from npm, and Python's gql."""
 
 import asyncio
+import re
 import shutil
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,30 +11,32 @@ from gql import Client, gql
 from gql.transport.exceptions import TransportQueryError
 from gql.transport.websockets import WebsocketsTransport
 
+from tests.e2e.server import ROOT
 from tests.live.listening import EVENTS, LiveServer
 
-SCRIPTS = Path(__file__).resolve().parent.parent / "node"
+SCRIPTS = ROOT / "tests" / "node"
 COUNT = 5
 
 
-async def _run(live: LiveServer, script: str, url: str) -> tuple[dict[str, Any], list[str]]:
-    """What the script printed, and the cursors of the orders placed while it ran."""
+async def _node(*arguments: str, **environment: str) -> asyncio.subprocess.Process:
     node = shutil.which("node")
     if node is None:
         pytest.skip("Node is not installed, so the reference clients were not run.")
     if not (SCRIPTS / "node_modules").is_dir():
         pytest.skip("The reference clients were not run: `npm ci` in tests/node installs them.")
-    start = await live.now()
-    process = await asyncio.create_subprocess_exec(
+    return await asyncio.create_subprocess_exec(
         node,
-        str(SCRIPTS / script),
-        url,
-        live.customer,
-        start,
-        str(COUNT),
+        *arguments,
+        cwd=SCRIPTS,
+        env=environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+
+
+async def _run(live: LiveServer, script: str, url: str) -> tuple[dict[str, Any], list[str]]:
+    """What the script printed, and the cursors of the orders placed while it ran."""
+    process = await _node(script, url, live.customer, await live.now(), str(COUNT))
     cursors = []
     async with live.client(live.customer) as client:
         for _ in range(COUNT):
@@ -63,6 +65,20 @@ async def test_graphql_sse(live: LiveServer) -> None:
     assert invalid["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
     (refused,) = seen["refused"]
     assert refused["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+async def test_the_readmes_listener(live: LiveServer) -> None:
+    block = re.search(r"```js\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert block
+    environment = {"URL": live.server.url, "KEY": live.customer, "AFTER": await live.now()}
+    process = await _node("--input-type=module", "--eval", block[1], **environment)
+    assert process.stdout
+    async with live.client(live.customer) as client:
+        await live.add(client)
+        line = await asyncio.wait_for(process.stdout.readline(), 20)
+    process.kill()
+    await process.communicate()
+    assert re.fullmatch(rb"CREATED [0-9a-f]{24}\n", line)
 
 
 async def test_gql(live: LiveServer) -> None:

@@ -9,13 +9,9 @@ from websockets import Subprotocol
 from websockets.asyncio.client import ClientConnection
 from websockets.frames import Frame, Opcode
 
-from tests.live.listening import (
-    EVENTS,
-    SUBPROTOCOL,
-    LiveServer,
-    connected,
-    listening,
-)
+from app.services.auth import create_key
+from app.services.users import add_user
+from tests.live.listening import EVENTS, SUBPROTOCOL, LiveServer, connected, listening
 
 UNKNOWN = "ffffffffffffffffffffffff"
 
@@ -215,6 +211,23 @@ class TestTheEnd:
         async with connected(live) as late:
             await late.send({"type": "connection_init", "payload": {"authorization": revoked}})
             assert await late.closed() == (4403, "Forbidden")
+
+    async def test_who_is_no_administrator_any_more_hears_no_more(self, live: LiveServer) -> None:
+        async with live.database() as database:
+            async with database.transaction() as connection:
+                user = await add_user(connection, "dan@demo.example", is_admin=True)
+                key = await create_key(connection, user)
+            async with listening(live, key) as listener:
+                await listener.subscribe("1")
+                async with database.transaction() as connection:
+                    await connection.exec_driver_sql(
+                        "UPDATE users SET is_admin = false WHERE email = 'dan@demo.example'"
+                    )
+                (error,) = (await listener.receive())["payload"]
+                assert error["message"] == "This needs a key with the scope admin."
+                assert error["extensions"] == {"code": "FORBIDDEN", "requiredScope": "admin"}
+                closed = (4403, "Forbidden: This needs a key with the scope admin.")
+                assert await listener.closed() == closed
 
     async def test_a_reader_that_stands_still_is_dropped(self, live: LiveServer) -> None:
         big = "x" * 80_000
