@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from app.db import migrations
-from tests.shop import Shop, database_url, open_shop
+from tests.shop import InsideShop, database_url, open_shop
 
 structlog.configure(
     processors=[
@@ -41,7 +41,7 @@ def database_path(migrated: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def shop(database_path: Path) -> AsyncGenerator[Shop]:
+async def shop(database_path: Path) -> AsyncGenerator[InsideShop]:
     """The application over an own database with a few users, keys and products."""
     async with open_shop(database_path) as running:
         yield running

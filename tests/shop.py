@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 from asgi_lifespan import LifespanManager
 from sqlalchemy import Engine, event, text
+from starlette.applications import Starlette
 
 from app.db.engine import Database
 from app.domain.ids import ProductId
@@ -145,20 +146,33 @@ async def fill_shop(database: Database) -> dict[str, str]:
     return keys
 
 
+@dataclass
+class InsideShop(Shop):
+    """A shop whose application runs in this process."""
+
+    app: Starlette
+
+
 @asynccontextmanager
-async def open_shop(path: Path, **changes: Any) -> AsyncGenerator[Shop]:
+async def open_shop(path: Path, **changes: Any) -> AsyncGenerator[InsideShop]:
     """The application over a migrated, empty database that is filled first."""
     database = Database(database_url(path))
     keys = await fill_shop(database)
-    async with open_client(path, **changes) as client:
-        yield Shop(client, database, keys)
+    app = create_app(settings_for(path, **changes))
+    async with _client_of(app) as client:
+        yield InsideShop(client, database, keys, app)
     await database.dispose()
 
 
 @asynccontextmanager
 async def open_client(path: Path, **changes: Any) -> AsyncGenerator[httpx.AsyncClient]:
     """A client of an application of its own, which shares nothing but the database's file."""
-    app = create_app(settings_for(path, **changes))
+    async with _client_of(create_app(settings_for(path, **changes))) as client:
+        yield client
+
+
+@asynccontextmanager
+async def _client_of(app: Starlette) -> AsyncGenerator[httpx.AsyncClient]:
     async with LifespanManager(app) as manager:
         transport = httpx.ASGITransport(app=manager.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as client:

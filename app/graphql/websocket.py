@@ -42,9 +42,10 @@ from app.services.event_feed import EventFeed
 
 log = structlog.stdlib.get_logger()
 
-_INIT_TIMEOUT = timedelta(seconds=10)
 _WRITE_TIMEOUT_S = 30
-_LAST_WORDS_S = 2
+_LAST_WORDS_S = 0.3  # within the two seconds in which a revoked key must stop
+_MAX_REASON_BYTES = 123
+_MAX_ID_LENGTH = 256
 
 _SERVICE_RESTART = 1012
 _TRY_AGAIN_LATER = 1013
@@ -60,6 +61,7 @@ class WebSockets:
         feed: Tells when the server stops.
         authenticator: Knows the keys.
         max_operations: How many operations a connection may have at a time.
+        init_timeout_s: How long a connection may take to send its key.
     """
 
     def __init__(
@@ -69,11 +71,13 @@ class WebSockets:
         authenticator: Authenticator,
         *,
         max_operations: int,
+        init_timeout_s: float = 10,
     ) -> None:
         self._endpoint = endpoint
         self._feed = feed
         self._authenticator = authenticator
         self._max_operations = max_operations
+        self._init_timeout = timedelta(seconds=init_timeout_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection until either side closes it."""
@@ -94,6 +98,7 @@ class WebSockets:
             self._authenticator,
             authorization=socket.headers.get("authorization"),
             max_operations=self._max_operations,
+            init_timeout=self._init_timeout,
         )
         try:
             with suppress(WebSocketDisconnected, WebSocketDisconnect):
@@ -138,6 +143,8 @@ class _Socket(AsyncWebSocketAdapter):
     async def close(self, code: int, reason: str) -> None:
         """Close the connection, if it is not closed yet."""
         if self._socket.application_state is WebSocketState.CONNECTED:
+            # A longer reason does not fit into the frame; it may quote what was received.
+            reason = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
             with suppress(WebSocketDisconnected):
                 await self._write(self._socket.close(code, reason))
 
@@ -147,8 +154,9 @@ class _Socket(AsyncWebSocketAdapter):
                 await writing
         except TimeoutError as error:
             # Who has read nothing for so long is not kept waiting for.
-            self.is_stuck = True
-            self.serving.cancel()
+            if asyncio.current_task() is not self.serving:
+                self.is_stuck = True
+                self.serving.cancel()
             raise WebSocketDisconnected from error
         except (WebSocketDisconnect, RuntimeError) as error:
             # RuntimeError is Starlette's word for writing after the close.
@@ -167,6 +175,7 @@ class _Connection(BaseGraphQLTransportWSHandler[Any, None]):
         *,
         authorization: str | None,
         max_operations: int,
+        init_timeout: timedelta,
     ) -> None:
         super().__init__(
             view=cast("Any", self),  # all it is asked for is on_ws_connect
@@ -174,7 +183,7 @@ class _Connection(BaseGraphQLTransportWSHandler[Any, None]):
             context={},
             root_value=None,
             schema=cast("Any", None),  # operations are executed by the endpoint
-            connection_init_wait_timeout=_INIT_TIMEOUT,
+            connection_init_wait_timeout=init_timeout,
         )
         self._endpoint = endpoint
         self._feed = feed
@@ -271,8 +280,8 @@ def _what_is_wrong(message: object) -> str | None:
         return "A message must be an object with a type."
     if message["type"] in {"subscribe", "complete"}:
         id_ = message.get("id")
-        if not isinstance(id_, str) or not id_:
-            return "id must be a string that is not empty."
+        if not isinstance(id_, str) or not 1 <= len(id_) <= _MAX_ID_LENGTH:
+            return f"id must be a string of 1 to {_MAX_ID_LENGTH} characters."
     if message["type"] == "subscribe":
         payload = message.get("payload")
         if not isinstance(payload, dict) or not isinstance(payload.get("query"), str):

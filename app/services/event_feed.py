@@ -28,32 +28,35 @@ _PATIENCE_S = 3.0
 
 
 class _Subscription:
-    """A listener's filter, and the events that wait for it, a bounded number of them."""
+    """A listener's filter, and the events that wait for it, a bounded number of them.
+
+    `position` is that of the last event handed out, or where the listener began.
+    """
 
     __slots__ = (
-        "_behind_since",
         "_buffer",
         "_capacity",
         "_ended",
         "_taken",
         "_waiting",
+        "_watchdog",
         "position",
         "wanted",
     )
 
-    def __init__(self, wanted: EventFilter, capacity: int) -> None:
+    def __init__(self, wanted: EventFilter, capacity: int, position: EventPosition) -> None:
         self.wanted = wanted
-        self.position = START
+        self.position = position
         self._capacity = capacity
         self._buffer: deque[OrderEvent] = deque()
         self._taken = 0
-        self._behind_since: asyncio.TimerHandle | None = None
+        self._watchdog: asyncio.TimerHandle | None = None
         self._ended: AppError | None = None
         self._waiting: asyncio.Future[None] | None = None
 
     def offer(self, event: OrderEvent) -> None:
         """Keep an event for the listener; one too many, and it has fallen behind."""
-        if self._ended or self._behind_since or not self.wanted.takes(event):
+        if self._ended or self._watchdog or not self.wanted.takes(event):
             return
         if len(self._buffer) < self._capacity:
             self._buffer.append(event)
@@ -71,7 +74,7 @@ class _Subscription:
             else:
                 self._expect_progress()
 
-        self._behind_since = asyncio.get_running_loop().call_later(_PATIENCE_S, check)
+        self._watchdog = asyncio.get_running_loop().call_later(_PATIENCE_S, check)
 
     def end(self, error: AppError) -> None:
         """Let the listener get this error next, and no event any more."""
@@ -83,9 +86,9 @@ class _Subscription:
     def release(self) -> None:
         """Let go of what waits for the listener."""
         self._buffer.clear()
-        if self._behind_since is not None:
-            self._behind_since.cancel()
-            self._behind_since = None
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+            self._watchdog = None
 
     def check(self) -> None:
         """Raise the error that the subscription ended with, if it did."""
@@ -103,7 +106,7 @@ class _Subscription:
             if self._buffer:
                 self._taken += 1
                 return self._buffer.popleft()
-            if self._behind_since is not None:
+            if self._watchdog is not None:
                 self.release()
                 return None
             self._waiting = asyncio.get_running_loop().create_future()
@@ -165,17 +168,18 @@ class EventFeed:
             TooManyStreams: there are too many listeners.
             Unavailable: the database can't be read.
         """
+        if after is None:
+            async with self._database.read() as connection:
+                after = await last_position(connection)
+        if self.stopping.is_set():
+            raise Stopping(after)
         if len(self._subscriptions) >= self._max_subscriptions:
             raise TooManyStreams(self._max_subscriptions)
-        subscription = _Subscription(wanted, self._buffer_size)
+        subscription = _Subscription(wanted, self._buffer_size, after)
         self._subscriptions.add(subscription)
         try:
             with self._key_watch.watching(principal, subscription.end):
                 await self._follow()
-                if after is None:
-                    async with self._database.read() as connection:
-                        after = await last_position(connection)
-                subscription.position = after
                 while True:
                     async with aclosing(self._missed(subscription)) as missed:
                         async for event in missed:
@@ -248,8 +252,6 @@ class EventFeed:
     async def _follow(self) -> None:
         """Start reading for the listeners, unless that goes on already."""
         async with self._starting:
-            if self.stopping.is_set():
-                raise Stopping(START)
             if self._follower is None or self._follower.done():
                 async with self._database.read() as connection:
                     self._position = await last_position(connection)

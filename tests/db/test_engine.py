@@ -89,6 +89,20 @@ async def test_writers_of_several_connections_take_turns(shop: Shop) -> None:
     assert await shop.rows("SELECT last_order_number FROM order_counters") == [(80,)]
 
 
+async def test_the_data_version_changes_with_commits_of_any_process(shop: Shop) -> None:
+    other = Database(shop.database._writer.url.render_as_string())
+    versions = [await shop.database.data_version()]
+    assert await shop.database.data_version() == versions[0]
+    for database in (shop.database, other):
+        async with database.transaction() as connection:
+            await connection.exec_driver_sql("INSERT INTO order_counters VALUES ('u', 1)")
+            assert await shop.database.data_version() == versions[-1]
+            await connection.exec_driver_sql("DELETE FROM order_counters")
+        versions.append(await shop.database.data_version())
+    await other.dispose()
+    assert len(set(versions)) == 3
+
+
 class TestUnavailable:
     async def test_both_doors_say_503_or_its_code(self, shop: Shop) -> None:
         async with shop.database.transaction() as connection:

@@ -6,6 +6,7 @@ from contextlib import aclosing
 import httpx
 import pytest
 
+from app.domain.principal import Scope
 from tests.live.listening import EVENTS, LiveServer, stream
 
 SUBSCRIBE = {"query": EVENTS}
@@ -72,13 +73,17 @@ async def test_a_revoked_key_ends_it(live: LiveServer) -> None:
     [
         ("subscription {", "customer", "GRAPHQL_PARSE_FAILED"),
         (EVENTS, "none", "UNAUTHENTICATED"),
+        (EVENTS, "writer", "FORBIDDEN"),
         ("subscription { orderEvents(after: 1) { cursor } }", "customer", "GRAPHQL_VALIDATION"),
     ],
 )
 async def test_an_error_is_the_last_event(
     live: LiveServer, query: str, key: str, code: str
 ) -> None:
-    async with live.client(live.customer if key == "customer" else "") as client:
+    keys = {"customer": live.customer, "none": ""}
+    if key == "writer":
+        keys[key] = await live.make_key("ada@demo.example", scopes=[Scope.ORDERS_WRITE])
+    async with live.client(keys[key]) as client:
         heard = [one async for one in stream(client, None, query) if one[0] != "comment"]
     (kind, data), complete = heard
     assert kind == "next"

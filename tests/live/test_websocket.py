@@ -189,11 +189,14 @@ class TestTheEnd:
         revoked = await live.make_key("ada@demo.example")
         expiring = await live.make_key("ada@demo.example", expires_in=timedelta(seconds=1.5))
 
-        async def end(key: str) -> float:
-            started = asyncio.get_running_loop().time()
+        before = await live.now()
+        await _own_order(live, live.customer)
+
+        async def end(key: str) -> None:
             async with listening(live, key) as listener, listening(live, key) as idle:
-                await listener.subscribe("1")
-                await listener.subscribe("2")
+                for id_ in ("1", "2"):
+                    await listener.subscribe(id_, {"after": before})
+                    await listener.event(id_)
                 if key == revoked:
                     await live.revoke(key)
                 messages = [await listener.receive() for _ in range(2)]
@@ -205,7 +208,6 @@ class TestTheEnd:
                 closed = (4403, "Forbidden: The API key is not valid.")
                 assert await listener.closed() == closed
                 assert await idle.closed() == closed
-            return asyncio.get_running_loop().time() - started
 
         await asyncio.gather(end(revoked), end(expiring))
         async with connected(live) as late:
@@ -217,8 +219,10 @@ class TestTheEnd:
             async with database.transaction() as connection:
                 user = await add_user(connection, "dan@demo.example", is_admin=True)
                 key = await create_key(connection, user)
-            async with listening(live, key) as listener:
-                await listener.subscribe("1")
+            async with listening(live, key) as listener, live.client(key) as client:
+                await listener.subscribe("1", {"after": await live.now()})
+                await live.add(client)
+                await listener.event("1")
                 async with database.transaction() as connection:
                     await connection.exec_driver_sql(
                         "UPDATE users SET is_admin = false WHERE email = 'dan@demo.example'"
@@ -332,6 +336,8 @@ class TestProtocol:
             (["init", []], 4400),
             (["init", 1], 4400),
             (["init", {"type": ["subscribe"]}], 4400),
+            (["init", {"type": "é" * 1_000}], 4400),
+            (["init", {"type": "complete", "id": "1" * 257}], 4400),
             (["init", {"type": "subscribe"}], 4400),
             (["init", {"type": "subscribe", "id": [], "payload": {"query": "{ scopes }"}}], 4400),
             (["init", {"type": "subscribe", "id": "1", "payload": "{ scopes }"}], 4400),
