@@ -95,7 +95,11 @@ def create_app(settings: Settings) -> Starlette:
         settings.live_ping_interval_s,
     )
     websockets = WebSockets(
-        graphql, feed, authenticator, max_operations=settings.live_max_per_connection
+        graphql,
+        feed,
+        authenticator,
+        max_connections=settings.live_max_subscriptions,
+        max_operations=settings.live_max_per_connection,
     )
 
     @asynccontextmanager
@@ -106,6 +110,7 @@ def create_app(settings: Settings) -> Starlette:
         # Told to stop, not cancelled: a count must not be lost or added twice.
         stopping.set()
         await feed.close()
+        await graphql.finish()
         await upkeep
         await database.dispose()
 

@@ -67,10 +67,10 @@ class Settings(BaseSettings):
         500, ge=1, description="How many events may wait for a slow subscriber."
     )
     live_ping_interval_s: float = Field(
-        20, gt=0, description="After how long a silence subscribers get a ping."
+        25, gt=0, description="After how long a silence subscribers get a ping."
     )
     live_max_subscriptions: int = Field(
-        2_000, ge=1, description="Most subscriptions of a server process."
+        2_000, ge=1, description="Most subscriptions of a server process, and WebSockets."
     )
     live_max_per_connection: int = Field(
         50, ge=1, description="Most operations at a time on a WebSocket."

@@ -4,6 +4,7 @@ Source: GraphQL over HTTP, working draft. Only `application/json` bodies are tak
 text could be posted from another site without a preflight.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -60,7 +61,7 @@ class GraphQLEndpoint:
         authenticator: Authenticator,
         playground: str | None,
         feed: EventFeed,
-        ping_interval_s: float = 20,
+        ping_interval_s: float,
     ) -> None:
         self._schema = schema
         self._operations = Operations(schema.core, limits)
@@ -69,6 +70,18 @@ class GraphQLEndpoint:
         self._playground = playground
         self._feed = feed
         self._ping_interval_s = ping_interval_s
+        self._running: set[asyncio.Task[dict[str, Any]]] = set()
+
+    def _finished(self, running: asyncio.Task[dict[str, Any]]) -> None:
+        self._running.discard(running)
+        # Looked at here, or it would be reported as overlooked when the caller is gone.
+        if not running.cancelled():
+            running.exception()
+
+    async def finish(self) -> None:
+        """Wait for what runs although its caller is gone."""
+        if self._running:
+            await asyncio.wait(self._running)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -107,10 +120,15 @@ class GraphQLEndpoint:
             )
         if request.method != "POST" and operation.operation is not OperationType.QUERY:
             raise _Refused(405, "Only queries can be sent by GET.", {"Allow": "POST"})
+        return await self._run(
+            wanted, self._context(document, request.headers.get("authorization"))
+        )
+
+    async def _run(self, wanted: _GraphQLRequest, context: Context) -> dict[str, Any]:
         result = await self._schema.execute(
             wanted.query,
             variable_values=wanted.variables,
-            context_value=self._context(document, request.headers.get("authorization")),
+            context_value=context,
             operation_name=wanted.operation_name,
         )
         errors = [presentable(error) for error in result.errors or ()]
@@ -142,13 +160,21 @@ class GraphQLEndpoint:
     async def _answers(
         self, wanted: _GraphQLRequest, authorization: str | None
     ) -> AsyncGenerator[dict[str, Any]]:
-        document, _ = self._operations.prepare(
+        document, operation = self._operations.prepare(
             wanted.query, wanted.operation_name, wanted.variables
         )
+        context = self._context(document, authorization)
+        if operation.operation is not OperationType.SUBSCRIPTION:
+            # As over plain HTTP, what was begun is finished, though the caller may be gone.
+            running = asyncio.create_task(self._run(wanted, context))
+            self._running.add(running)
+            running.add_done_callback(self._finished)
+            yield await asyncio.shield(running)
+            return
         results = await self._schema.stream(
             wanted.query,
             variable_values=wanted.variables,
-            context_value=self._context(document, authorization),
+            context_value=context,
             operation_name=wanted.operation_name,
         )
         async with aclosing(results):

@@ -60,6 +60,7 @@ class WebSockets:
         endpoint: Executes operations.
         feed: Tells when the server stops.
         authenticator: Knows the keys.
+        max_connections: How many connections there may be.
         max_operations: How many operations a connection may have at a time.
         init_timeout_s: How long a connection may take to send its key.
     """
@@ -70,6 +71,7 @@ class WebSockets:
         feed: EventFeed,
         authenticator: Authenticator,
         *,
+        max_connections: int,
         max_operations: int,
         init_timeout_s: float = 10,
     ) -> None:
@@ -78,6 +80,8 @@ class WebSockets:
         self._authenticator = authenticator
         self._max_operations = max_operations
         self._init_timeout = timedelta(seconds=init_timeout_s)
+        self._max_connections = max_connections
+        self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection until either side closes it."""
@@ -90,6 +94,16 @@ class WebSockets:
             )
             return
         await socket.accept(GRAPHQL_TRANSPORT_WS_PROTOCOL)
+        if self._open == self._max_connections:
+            await socket.close(_TRY_AGAIN_LATER, "Too many connections")
+            return
+        self._open += 1
+        try:
+            await self._serve(socket)
+        finally:
+            self._open -= 1
+
+    async def _serve(self, socket: WebSocket) -> None:
         adapter = _Socket(socket)
         connection = _Connection(
             adapter,
@@ -263,6 +277,9 @@ class _Connection(BaseGraphQLTransportWSHandler[Any, None]):
                 )
         except WebSocketDisconnected:
             pass  # the loop that receives messages ends too
+        except Exception as error:  # noqa: BLE001 (nobody else would tell the caller)
+            hidden = presentable(GraphQLError("", original_error=error))
+            await operation.send_initial_errors([hidden])
 
     def _key_ended(self, error: AppError) -> None:
         self._closing = asyncio.create_task(self._close_when_all_is_said(str(error)))

@@ -13,6 +13,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection
 
 from app.db.engine import Database
+from app.domain.ids import UserId
 from app.domain.order import EventSource, NewItem, NewOrder, ShippingMethod
 from app.domain.principal import Principal, Scope
 from app.graphql.pagination import encode_event_cursor
@@ -81,7 +82,7 @@ class LiveServer:
 
     async def add_from_here(self, database: Database, user_id: str) -> None:
         """Place an order from this process."""
-        principal = Principal(user_id, frozenset(Scope), "")  # type: ignore[arg-type]
+        principal = Principal(UserId(user_id), frozenset(Scope), "")
         new = NewOrder([NewItem(PRODUCT, 1, ShippingMethod.REGULAR)], "here")
         async with database.transaction() as connection:
             await add_order(connection, principal, new, source=EventSource.IMPORT)

@@ -1,6 +1,7 @@
 """Subscriptions over WebSocket, spoken by hand: what is heard, by whom, and how it ends."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from websockets.frames import Frame, Opcode
 
 from app.services.auth import create_key
 from app.services.users import add_user
-from tests.live.listening import EVENTS, SUBPROTOCOL, LiveServer, connected, listening
+from tests.live.listening import EVENTS, PRODUCT, SUBPROTOCOL, LiveServer, connected, listening
 
 UNKNOWN = "ffffffffffffffffffffffff"
 
@@ -295,6 +296,24 @@ class TestProtocol:
             payload = (await listener.receive())["payload"]["data"]["deleteOrders"]
             assert payload["userErrors"][0]["code"] == "OUT_OF_RANGE"
 
+    async def test_what_was_begun_is_finished_though_the_caller_is_gone(
+        self, live: LiveServer
+    ) -> None:
+        mutation = (
+            'mutation { addOrder(input: { address: "x", items: [{ shipping: BUDGET, productId:'
+            f' "{PRODUCT}" }}] }}) {{ order {{ id }} }} }}'
+        )
+        async with listening(live, live.customer) as other, live.database() as database:
+            await other.subscribe("1", {"after": await live.now()})
+            # While this process holds the lock, the mutation waits for it.
+            async with database.transaction(), listening(live, live.customer) as gone:
+                await gone.subscribe("1", query=mutation)
+                await gone.send({"type": "ping"})
+                assert await gone.receive() == {"type": "pong"}
+                gone.socket.transport.abort()
+                await asyncio.sleep(0.3)
+            assert (await other.event("1"))["node"]["source"] == "GRAPHQL"
+
     async def test_the_key_may_come_in_the_header(self, live: LiveServer) -> None:
         headers = {"Authorization": live.customer}
         async with connected(live, additional_headers=headers) as listener:
@@ -434,6 +453,13 @@ class TestProtocol:
             "message": "A server process has at most 40 subscriptions. Try again later.",
             "extensions": {"code": "LIMIT_EXCEEDED"},
         } | {key: errors[0][key] for key in ("path", "locations") if key in errors[0]}
+
+    async def test_connections_of_a_process_are_bounded(self, live: LiveServer) -> None:
+        async with AsyncExitStack() as stack:
+            for _ in range(40):
+                await stack.enter_async_context(listening(live, live.customer))
+            async with connected(live) as one_more:
+                assert await one_more.closed() == (1013, "Too many connections")
 
     async def test_a_subprotocol_among_others_is_chosen(self, live: LiveServer) -> None:
         offered = [Subprotocol("graphql-ws"), SUBPROTOCOL]
