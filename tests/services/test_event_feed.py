@@ -12,25 +12,25 @@ from app.services import event_feed
 from app.services.auth import Authenticator
 from app.services.event_feed import EventFeed
 from app.services.events import EventFilter, EventPage, events_after, last_position, visible_events
-from tests.shop import LAMP, Shop, counted_statements
+from tests.shop import LAMP, InsideShop, counted_statements
 
 
-async def _principal(shop: Shop, key: str) -> Principal:
+async def _principal(shop: InsideShop, key: str) -> Principal:
     return await Authenticator(shop.database).authenticate(shop.keys[key])
 
 
-async def _end(shop: Shop) -> EventPosition:
+async def _end(shop: InsideShop) -> EventPosition:
     async with shop.database.read() as connection:
         return await last_position(connection)
 
 
-def _feed(shop: Shop) -> EventFeed:
+def _feed(shop: InsideShop) -> EventFeed:
     feed: EventFeed = shop.app.state.feed
     return feed
 
 
 async def test_what_is_committed_between_reading_and_joining_is_not_lost(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+    shop: InsideShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     admin, customer = await _principal(shop, "admin"), await _principal(shop, "customer")
     feed = _feed(shop)
@@ -70,7 +70,7 @@ async def test_what_is_committed_between_reading_and_joining_is_not_lost(
         assert event.order_id == (await shop.order_ids())[-1]
 
 
-async def test_the_log_is_read_once_for_all_listeners(shop: Shop) -> None:
+async def test_the_log_is_read_once_for_all_listeners(shop: InsideShop) -> None:
     admin = await _principal(shop, "admin")
     feed = _feed(shop)
     position = await _end(shop)
