@@ -83,7 +83,10 @@ class ApiKey(SQLModel, table=True):
 
 
 class Product(SQLModel, table=True):
-    """The catalogue as it is today. A removed product keeps its row, with `deleted_at` set."""
+    """The catalogue as it is today. A removed product keeps its row, with `deleted_at` set.
+
+    `name_words` are the name's words of `domain.words`, a space before each, to search in.
+    """
 
     __tablename__ = "products"
     __table_args__: ClassVar[Any] = (
@@ -100,6 +103,7 @@ class Product(SQLModel, table=True):
     price_minor: int = Field(sa_type=BigInteger)
     currency: str = Field(sa_type=Text)
     deleted_at: datetime | None = Field(sa_type=UTCDateTime)
+    name_words: str = Field(sa_type=Text, sa_column_kwargs={"server_default": ""})
 
 
 class OrderCounter(SQLModel, table=True):

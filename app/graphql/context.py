@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import strawberry
 from graphql import DocumentNode
@@ -11,14 +12,18 @@ from strawberry.dataloader import DataLoader
 from app.db.engine import Database
 from app.domain.errors import Unauthenticated
 from app.domain.ids import EventPosition, OrderId, ProductId, UserId
-from app.domain.order import Order, Product
+from app.domain.order import Order, OrderStatus, Product
 from app.domain.principal import Principal
-from app.services import events, orders, products, users
-from app.services.auth import Authenticator
+from app.services import events, keys, order_lookups, order_stats, orders, products, users
+from app.services.auth import ApiKey, Authenticator
 from app.services.event_feed import EventFeed
 from app.services.events import EventPage
+from app.services.order_lookups import OrderNumber
 from app.services.order_queries import OrderFilter, OrderSort
+from app.services.order_stats import Figures
 from app.services.orders import OrderPage, Page
+
+StatusFigures: TypeAlias = dict[OrderStatus, Figures]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,11 @@ class Context:
         self.users = DataLoader[UserId, users.User | None](self._load_users)
         self.actors = DataLoader[UserId, users.User | None](self._load_actors)
         self.orders = DataLoader[OrderId, Order | None](self._load_orders)
+        self.numbered = DataLoader[OrderNumber, Order | None](self._load_numbered)
+        self.keys = DataLoader[str, ApiKey | None](self._load_keys)
+        self.keys_of = DataLoader[UserId, list[ApiKey]](self._load_keys_of)
         self.pages = DataLoader[OrderList, OrderPage](self._load_pages)
+        self.figures = DataLoader[OrderFilter, StatusFigures](self._load_figures)
         self.histories = DataLoader[History, EventPage](self._load_histories)
         self.beginnings = DataLoader[OrderId, EventPosition | None](self._load_beginnings)
 
@@ -98,16 +107,34 @@ class Context:
         return [found.get(user_id) for user_id in ids]
 
     async def _load_actors(self, ids: Sequence[UserId]) -> list[users.User | None]:
-        principal = await self.principal()
+        # Who did something to an order is told to whoever may see the order.
         async with self.database.read() as connection:
-            found = await users.acting_users(connection, principal, ids)
+            found = await users.users_by_id(connection, ids)
         return [found.get(user_id) for user_id in ids]
 
     async def _load_orders(self, ids: Sequence[OrderId]) -> list[Order | None]:
         principal = await self.principal()
         async with self.database.read() as connection:
-            found = await orders.orders_by_id(connection, principal, ids)
+            found = await order_lookups.orders_by_id(connection, principal, ids)
         return [found.get(order_id) for order_id in ids]
+
+    async def _load_numbered(self, numbers: Sequence[OrderNumber]) -> list[Order | None]:
+        principal = await self.principal()
+        async with self.database.read() as connection:
+            found = await order_lookups.orders_by_number(connection, principal, numbers)
+        return [found.get(number) for number in numbers]
+
+    async def _load_keys(self, ids: Sequence[str]) -> list[ApiKey | None]:
+        principal = await self.principal()
+        async with self.database.read() as connection:
+            found = await keys.visible_keys(connection, principal, ids)
+        return [found.get(key_id) for key_id in ids]
+
+    async def _load_keys_of(self, user_ids: Sequence[UserId]) -> list[list[ApiKey]]:
+        principal = await self.principal()
+        async with self.database.read() as connection:
+            found = await keys.keys_of_users(connection, principal, user_ids)
+        return [found.get(user_id, []) for user_id in user_ids]
 
     async def _load_pages(self, lists: Sequence[OrderList]) -> list[OrderPage]:
         principal = await self.principal()
@@ -121,6 +148,14 @@ class Context:
                     sort=wanted.sort,
                 )
                 for wanted in lists
+            ]
+
+    async def _load_figures(self, filters: Sequence[OrderFilter]) -> list[StatusFigures]:
+        principal = await self.principal()
+        async with self.database.read() as connection:
+            return [
+                await order_stats.figures_by_status(connection, principal, conditions)
+                for conditions in filters
             ]
 
     async def _load_histories(self, wanted: Sequence[History]) -> list[EventPage]:

@@ -22,9 +22,13 @@ from graphql import (
 )
 
 from app.graphql.pagination import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
+from app.services.keys import MAX_LISTED_KEYS
+from app.services.order_stats import MAX_SPANS
 
-# The fields that return pages; everything else returns one thing, or an order's own items.
-_PAGED_FIELDS = {"orders", "products", "events"}
+# The fields that return pages, and those that return lists bounded by a constant; everything else
+# returns one thing, or an order's own items. `nodes` is a page only where it takes ids.
+_PAGED_FIELDS = {"orders", "products", "events", "topProducts"}
+_LIST_SIZES = {"series": MAX_SPANS, "apiKeys": MAX_LISTED_KEYS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,10 @@ class _NodeCount:
         for selection in node.selections if node else ():
             if isinstance(selection, FieldNode):
                 below = self.selections(selection.selection_set)
-                if selection.name.value in _PAGED_FIELDS:
+                name = selection.name.value
+                if name in _LIST_SIZES:
+                    below = _LIST_SIZES[name] * (1 + below)
+                elif name in _PAGED_FIELDS or (name == "nodes" and selection.arguments):
                     # Once per page: `nodes` and `edges { node }` are two views of the same orders.
                     below = self._page_size(selection) * (1 + below)
                 count += below

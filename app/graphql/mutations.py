@@ -12,9 +12,16 @@ from app.domain.order import EventSource
 from app.graphql.context import Info
 from app.graphql.errors import UserError, user_errors
 from app.graphql.inputs import AddOrderInput, ChangeOrderStatusInput, DeleteOrdersInput
+from app.graphql.keys import (
+    ApiKey,
+    CreateApiKeyInput,
+    CreateApiKeyPayload,
+    RevokeApiKeyInput,
+    RevokeApiKeyPayload,
+)
 from app.graphql.publish import resolved
 from app.graphql.types import Order
-from app.services import orders
+from app.services import keys, orders
 
 _SUCCESS = "Why it was refused. Empty on success."
 _FULL_SUCCESS = "What was refused. Empty on full success."
@@ -127,3 +134,40 @@ class Mutation:
             deleted_ids=[strawberry.ID(id_) for id_ in result.ids],
             user_errors=user_errors(result.problems),
         )
+
+    @resolved(
+        "Make an API key for oneself, or with `ADMIN` for anyone, never with a scope the caller"
+        " lacks."
+    )
+    async def create_api_key(
+        self,
+        info: Info,
+        input: Annotated[CreateApiKeyInput, strawberry.argument(description="The new key.")],
+    ) -> CreateApiKeyPayload | None:
+        """One key."""
+        principal = await info.context.principal()
+        try:
+            async with info.context.database.transaction() as connection:
+                key, secret = await keys.create_api_key(connection, principal, input.to_service())
+        except InvalidInput as error:
+            return CreateApiKeyPayload(
+                api_key=None, secret=None, user_errors=user_errors(error.problems)
+            )
+        return CreateApiKeyPayload(api_key=ApiKey.of(key), secret=secret, user_errors=[])
+
+    @resolved(
+        "Stop an API key within two seconds, everywhere. One's own, or with `ADMIN` anyone's."
+    )
+    async def revoke_api_key(
+        self,
+        info: Info,
+        input: Annotated[RevokeApiKeyInput, strawberry.argument(description="The key to stop.")],
+    ) -> RevokeApiKeyPayload | None:
+        """One key."""
+        principal = await info.context.principal()
+        try:
+            async with info.context.database.transaction() as connection:
+                key = await keys.revoke_api_key(connection, principal, input.id)
+        except InvalidInput as error:
+            return RevokeApiKeyPayload(api_key=None, user_errors=user_errors(error.problems))
+        return RevokeApiKeyPayload(api_key=ApiKey.of(key), user_errors=[])

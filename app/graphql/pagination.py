@@ -91,6 +91,20 @@ def page_size(size: int, argument: str) -> int:
     return size
 
 
+def check_list(length: int, argument: str) -> None:
+    """Let a list among the arguments pass if it is short enough.
+
+    Raises:
+        InvalidInput: it is not.
+    """
+    if length > MAX_PAGE_SIZE:
+        raise InvalidInput.single(
+            f"must have at most {MAX_PAGE_SIZE} elements, not {length}",
+            argument,
+            code=ProblemCode.OUT_OF_RANGE,
+        )
+
+
 def page_from_arguments(
     first: int | None, after: str | None, last: int | None, before: str | None, sort: OrderSort
 ) -> Page:

@@ -35,13 +35,25 @@ query Me {
   scopes
   me {
     id name email isAdmin
+    apiKeys { id name prefix scopes lastUsedAt revokedAt }
     orders(first: 3) { nodes { id number status total { amount } } }
   }
 }
 """,
+    "stats": """# Figures over the orders you may see, per day of a time zone.
+query Stats($filter: OrderFilter) {
+  stats(filter: $filter) {
+    orderCount
+    total { amount currencyCode }
+    byStatus { status orderCount }
+    series(interval: WEEK, timeZone: "Europe/Berlin") { start orderCount total { amount } }
+    topProducts(first: 3) { name quantity total { amount } }
+  }
+}
+""",
     "products": """# The catalogue: ids for addOrder.
-query Products {
-  products(first: 10) { id name price { amount currencyCode } }
+query Products($search: String) {
+  products(search: $search, first: 10) { id name price { amount currencyCode } }
 }
 """,
     "addOrder": """# Put a product's id into the variables below.
@@ -63,6 +75,23 @@ mutation ChangeOrderStatus($input: ChangeOrderStatusInput!) {
     "deleteOrders": """mutation DeleteOrders($input: DeleteOrdersInput!) {
   deleteOrders(input: $input) {
     deletedIds
+    userErrors { code field message }
+  }
+}
+""",
+    "createApiKey": """# The key itself is shown this once, as the secret.
+mutation CreateApiKey($input: CreateApiKeyInput!) {
+  createApiKey(input: $input) {
+    secret
+    apiKey { id name prefix scopes expiresAt }
+    userErrors { code field message }
+  }
+}
+""",
+    "revokeApiKey": """# Put a key's id into the variables below: the tab of me shows yours.
+mutation RevokeApiKey($input: RevokeApiKeyInput!) {
+  revokeApiKey(input: $input) {
+    apiKey { id name revokedAt }
     userErrors { code field message }
   }
 }
@@ -90,12 +119,17 @@ query One($id: ID!) {
     events { nodes { type toStatus createdAt actor { name } } }
   }
   node(id: $id) { __typename id }
+  nodes(ids: [$id]) { __typename }
 }
 """,
 }
 _NO_ID = "000000000000000000000000"
 _VARIABLES: dict[str, object] = {
     "orders": {"first": 5},
+    "stats": {
+        "filter": {"createdAt": {"gte": "2026-01-01T00:00:00Z", "lt": "2027-01-01T00:00:00Z"}}
+    },
+    "products": {"search": "table"},
     "addOrder": {
         "input": {
             "items": [{"productId": _NO_ID, "quantity": 2, "shipping": "REGULAR"}],
@@ -109,6 +143,8 @@ _VARIABLES: dict[str, object] = {
         }
     },
     "deleteOrders": {"input": {"ids": [_NO_ID], "onError": "SKIP_FAILED"}},
+    "createApiKey": {"input": {"name": "a script", "scopes": ["ORDERS_READ"]}},
+    "revokeApiKey": {"input": {"id": _NO_ID}},
     "one order": {"id": _NO_ID},
 }
 

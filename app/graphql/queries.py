@@ -1,12 +1,15 @@
 """The root fields that read: each a few lines, from context to service to type."""
 
+import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 
 import strawberry
 
-from app.domain.errors import InvalidInput
+from app.domain.errors import InvalidInput, ProblemCode
 from app.domain.ids import OrderId, ProductId, UserId, parse_object_id
 from app.domain.principal import Scope
+from app.domain.words import search_words
 from app.graphql.context import Info
 from app.graphql.inputs import (
     After,
@@ -15,14 +18,17 @@ from app.graphql.inputs import (
     EventTypes,
     FilterArgument,
     LastSize,
+    OrderFilter,
     PageSize,
     SortArgument,
 )
-from app.graphql.pagination import DEFAULT_PAGE_SIZE, event_page, page_size
+from app.graphql.keys import ApiKey
+from app.graphql.node import Node
+from app.graphql.pagination import DEFAULT_PAGE_SIZE, check_list, event_page, page_size
 from app.graphql.publish import resolved
+from app.graphql.stats import OrderStats
 from app.graphql.types import (
     EventNeighbours,
-    Node,
     Order,
     OrderConnection,
     OrderEventConnection,
@@ -30,7 +36,7 @@ from app.graphql.types import (
     User,
     load_connection,
 )
-from app.services import orders, products
+from app.services import order_stats, products
 from app.services.events import all_events, events_after
 from app.services.order_queries import OrderSort
 
@@ -84,7 +90,8 @@ class Query:
         id: Annotated[strawberry.ID, strawberry.argument(description="The order's id.")],
     ) -> Order | None:
         """By id."""
-        return await _order(info, _id(id, "id"))
+        found = await info.context.orders.load(OrderId(_id(id, "id")))
+        return None if found is None else Order.of(found)
 
     @resolved("Products by name, at most 100.")
     async def products(
@@ -98,21 +105,40 @@ class Query:
                 )
             ),
         ] = None,
+        search: Annotated[
+            str | None,
+            strawberry.argument(
+                description=(
+                    "Words: each must begin a word of the name;"
+                    " letter case and accents do not matter."
+                )
+            ),
+        ] = None,
         first: Annotated[int, strawberry.argument(description="How many, 100 at most.")] = 20,
     ) -> list[Product]:
         """From the catalogue of today."""
         principal = await info.context.principal()
         size = page_size(first, "first")
-        if ids is not None:
-            page_size(len(ids), "ids")
-            wanted = [ProductId(_id(id_, "ids", position)) for position, id_ in enumerate(ids)]
+        wanted = None if ids is None else [ProductId(id_) for id_ in _ids(ids)]
+        try:
+            words = search_words(search or "")
+        except ValueError as error:
+            raise InvalidInput.single(str(error), "search", code=ProblemCode.OUT_OF_RANGE) from None
         async with info.context.database.read() as connection:
-            if ids is None:
-                found = await products.list_products(connection, principal, size=size)
-            else:
-                by_id = await products.visible_products(connection, principal, wanted)
-                found = sorted(by_id.values(), key=lambda product: (product.name, product.id))
+            found = await products.list_products(
+                connection,
+                principal,
+                size=size if wanted is None else None,
+                ids=wanted,
+                words=words,
+            )
         return [Product.of(product) for product in found]
+
+    @resolved("Figures over the orders the caller may see.")
+    async def stats(self, info: Info, filter: FilterArgument = None) -> OrderStats:
+        """Nothing is counted until one of its fields is asked for."""
+        order_stats.authorize_stats(await info.context.principal())
+        return OrderStats(conditions=(filter or OrderFilter()).conditions(None))
 
     @resolved(
         "The event log, oldest first: keep the last cursor and ask again to sync. Needs `ADMIN`."
@@ -140,22 +166,38 @@ class Query:
         info: Info,
         id: Annotated[strawberry.ID, strawberry.argument(description="The object's id.")],
     ) -> Node | None:
-        """An order, a product or a user: ids are unique over all of them."""
-        object_id = _id(id, "id")
-        if order := await _order(info, object_id):
-            return order
-        if product := await info.context.products.load(ProductId(object_id)):
-            return Product.of(product)
-        if user := await info.context.users.load(UserId(object_id)):
-            return User.of(user)
-        return None
+        """The one that has the id: ids are unique over all types."""
+        return await _node(info, _id(id, "id"))
+
+    @resolved(
+        "Several objects by id, in the order asked, at most 100;"
+        " null for each the caller may not see."
+    )
+    async def nodes(
+        self,
+        info: Info,
+        ids: Annotated[list[strawberry.ID], strawberry.argument(description="The objects' ids.")],
+    ) -> list[Node | None]:
+        """One statement per type, however many there are: all look in the same place at a time."""
+        wanted = _ids(ids)
+        return list(await asyncio.gather(*(_node(info, object_id) for object_id in wanted)))
 
 
-async def _order(info: Info, order_id: str) -> Order | None:
-    principal = await info.context.principal()
-    async with info.context.database.read() as connection:
-        found = await orders.get_order(connection, principal, OrderId(order_id))
-    return None if found is None else Order.of(found)
+async def _node(info: Info, object_id: str) -> Node | None:
+    if order := await info.context.orders.load(OrderId(object_id)):
+        return Order.of(order)
+    if product := await info.context.products.load(ProductId(object_id)):
+        return Product.of(product)
+    if user := await info.context.users.load(UserId(object_id)):
+        return User.of(user)
+    if key := await info.context.keys.load(object_id):
+        return ApiKey.of(key)
+    return None
+
+
+def _ids(ids: Sequence[str]) -> list[str]:
+    check_list(len(ids), "ids")
+    return [_id(id_, "ids", position) for position, id_ in enumerate(ids)]
 
 
 def _id(text: str, *path: str | int) -> str:

@@ -17,6 +17,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from app.graphql.context import Context
+from app.graphql.keys import ApiKey
 from app.graphql.mutations import Mutation
 from app.graphql.queries import Query
 from app.graphql.scalars import SCALARS
@@ -81,7 +82,7 @@ def build_schema() -> Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[Order, Product, User],
+        types=[ApiKey, Order, Product, User],
         extensions=[_UsePreparedDocument],
         config=StrawberryConfig(scalar_map=SCALARS),
     )

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, Self
+from typing import Annotated, Protocol, Self
 
 import strawberry
 
 from app.domain import money
 from app.domain import order as domain
 from app.domain.ids import EventPosition, ProductId, UserId
-from app.domain.principal import Scope
 from app.graphql.context import History, Info, OrderList
 from app.graphql.inputs import (
     After,
@@ -21,6 +20,8 @@ from app.graphql.inputs import (
     PageSize,
     SortArgument,
 )
+from app.graphql.keys import ApiKey
+from app.graphql.node import Node
 from app.graphql.pagination import (
     DEFAULT_PAGE_SIZE,
     PageArguments,
@@ -34,29 +35,6 @@ from app.graphql.scalars import Decimal
 from app.services import orders, users
 from app.services.events import START, EventFilter, EventPage, events_after
 from app.services.order_queries import OrderSort, Position, position_of
-
-publish_enum(
-    Scope,
-    name="Scope",
-    description="What a key may do.",
-    values={
-        "ORDERS_READ": "Read one's own orders, and products. In keys: `orders:read`.",
-        "ORDERS_WRITE": "Place and delete one's own orders. In keys: `orders:write`.",
-        "ADMIN": (
-            "See and delete everyone's orders, change status. Brings the two others with it."
-            " In keys: `admin`, as in the legacy documentation."
-        ),
-    },
-)
-
-
-@strawberry.interface(description="Anything that can be fetched again by its id.")
-class Node:
-    """An object with an id."""
-
-    id: strawberry.ID = strawberry.field(
-        description="24 lowercase hex digits, unique over all types, the same id REST uses."
-    )
 
 
 @strawberry.type(description="A sum of money.")
@@ -357,12 +335,16 @@ async def load_connection(
 class User(Node):
     """A person with an account."""
 
+    user: strawberry.Private[users.User]
+
     id: strawberry.ID = strawberry.field(description="The id.")
     name: str = strawberry.field(description="Full name.")
-    email: str | None = strawberry.field(
-        description="E-mail address. Null unless it is the caller or the key has `ADMIN`."
-    )
     is_admin: bool = strawberry.field(description="Whether this person is an administrator.")
+
+    @resolved("E-mail address. Null unless it is the caller or the key has `ADMIN`.")
+    async def email(self, info: Info) -> str | None:
+        """As the service lets the caller see it."""
+        return users.visible_email(await info.context.principal(), self.user)
 
     @resolved("This person's orders, newest first by default.")
     async def orders(
@@ -384,12 +366,29 @@ class User(Node):
             sort=sort,
         )
 
+    @resolved("One of this person's orders by its number.")
+    async def order(
+        self,
+        info: Info,
+        number: Annotated[int, strawberry.argument(description="The order's number.")],
+    ) -> Order | None:
+        """Through the loader: one statement for all that the answer asks for."""
+        found = await info.context.numbered.load((UserId(self.id), number))
+        return None if found is None else Order.of(found)
+
+    @resolved(
+        "This person's API keys, newest first. Empty unless it is the caller or the key has"
+        " `ADMIN`. At most 100: those that work before those that don't."
+    )
+    async def api_keys(self, info: Info) -> list[ApiKey]:
+        """Through the loader: one statement for all users of the answer."""
+        found = await info.context.keys_of.load(UserId(self.id))
+        return [ApiKey.of(key) for key in found]
+
     @classmethod
     def of(cls, user: users.User) -> Self:
         """From the account."""
-        return cls(
-            id=strawberry.ID(user.id), name=user.name, email=user.email, is_admin=user.is_admin
-        )
+        return cls(user=user, id=strawberry.ID(user.id), name=user.name, is_admin=user.is_admin)
 
 
 publish_enum(

@@ -9,7 +9,7 @@ import hmac
 import secrets
 import string
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, func, insert, select, update
@@ -203,22 +203,41 @@ async def create_key(
         raise InvalidInput.single(
             "is too far away", "expires_in", code=ProblemCode.OUT_OF_RANGE
         ) from None
-    key = key or new_key()
-    await connection.execute(
-        insert(tables.ApiKey).values(
-            id=new_object_id(),
-            user_id=user.id,
-            name=name,
-            prefix=key[:_PREFIX_LENGTH],
-            sha256=hash_key(key),
-            scopes=" ".join(granted),
-            created_at=now,
-            expires_at=expires_at,
-            revoked_at=None,
-            last_used_at=None,
-        )
+    _, key = await store_key(
+        connection, user.id, scopes=granted, name=name, expires_at=expires_at, key=key
     )
     return key
+
+
+async def store_key(
+    connection: AsyncConnection,
+    user_id: UserId,
+    *,
+    scopes: Iterable[Scope],
+    name: str,
+    expires_at: datetime | None,
+    key: str | None = None,
+) -> tuple[ApiKey, str]:
+    """Write down a key, a fresh one by default; what is allowed is the caller's concern.
+
+    Returns:
+        Its record, and the key itself.
+    """
+    key = key or new_key()
+    record = ApiKey(
+        id=new_object_id(),
+        user_id=user_id,
+        name=name,
+        prefix=key[:_PREFIX_LENGTH],
+        scopes=tuple(scope for scope in Scope if scope in set(scopes)),
+        created_at=clock.now(),
+        expires_at=expires_at,
+        revoked_at=None,
+        last_used_at=None,
+    )
+    row = asdict(record) | {"scopes": " ".join(record.scopes), "sha256": hash_key(key)}
+    await connection.execute(insert(tables.ApiKey).values(row))
+    return record, key
 
 
 async def current_scopes(
@@ -239,13 +258,13 @@ async def current_scopes(
 
 async def find_key(connection: AsyncConnection, key: str) -> ApiKey | None:
     """The record of a key, working or not."""
-    found = await _keys(connection, col(tables.ApiKey.sha256) == hash_key(key))
+    found = await find_keys(connection, col(tables.ApiKey.sha256) == hash_key(key))
     return found[0] if found else None
 
 
 async def list_keys(connection: AsyncConnection) -> list[ApiKey]:
     """Every key's record, oldest first, for whoever runs the shop."""
-    return await _keys(connection)
+    return await find_keys(connection)
 
 
 async def revoke_key(connection: AsyncConnection, prefix: str) -> ApiKey:
@@ -257,7 +276,7 @@ async def revoke_key(connection: AsyncConnection, prefix: str) -> ApiKey:
     row = tables.ApiKey
     # A whole key may be given too; its prefix finds it. Not LIKE: that ignores letter case.
     prefix = prefix[:_PREFIX_LENGTH]
-    matching = await _keys(
+    matching = await find_keys(
         connection,
         func.substr(col(row.prefix), 1, len(prefix)) == prefix,
         col(row.revoked_at).is_(None),
@@ -275,7 +294,8 @@ async def revoke_key(connection: AsyncConnection, prefix: str) -> ApiKey:
     return matching[0]
 
 
-async def _keys(connection: AsyncConnection, *conditions: ColumnElement[bool]) -> list[ApiKey]:
+async def find_keys(connection: AsyncConnection, *conditions: ColumnElement[bool]) -> list[ApiKey]:
+    """The records that meet the conditions, oldest first; rights are the caller's concern."""
     row = tables.ApiKey
     statement = (
         select(

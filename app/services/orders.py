@@ -182,31 +182,6 @@ async def all_own_orders(connection: AsyncConnection, principal: Principal) -> l
     return [order_from_row(row) for row in await connection.execute(statement)]
 
 
-async def get_order(
-    connection: AsyncConnection, principal: Principal, order_id: OrderId
-) -> Order | None:
-    """One order; None when there is none with that id that the caller may see.
-
-    Raises:
-        Forbidden: the key lacks `orders:read`.
-    """
-    statement = select_orders(visible_orders(principal), col(tables.Order.id) == order_id)
-    row = (await connection.execute(statement)).one_or_none()
-    return None if row is None else order_from_row(row)
-
-
-async def orders_by_id(
-    connection: AsyncConnection, principal: Principal, ids: Sequence[OrderId]
-) -> dict[OrderId, Order]:
-    """Those of the orders that exist and the caller may see.
-
-    Raises:
-        Forbidden: the key lacks `orders:read`.
-    """
-    principal.require(Scope.ORDERS_READ)
-    return await _orders_by_id(connection, principal, ids)
-
-
 async def add_order(
     connection: AsyncConnection,
     principal: Principal,

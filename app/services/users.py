@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Row, Select, insert, or_, select
@@ -142,20 +142,9 @@ async def replace_users(connection: AsyncConnection, users: Sequence[User]) -> N
         )
 
 
-async def acting_users(
-    connection: AsyncConnection, principal: Principal, ids: Iterable[UserId]
-) -> dict[UserId, User]:
-    """Those of the users that exist, for who reads what they did to an order that is visible.
-
-    E-mail addresses of others are left out, except for administrators.
-    """
-    found = await _users(connection, col(tables.User.id).in_(list(ids)))
-    return {
-        user.id: user
-        if principal.is_admin or user.id == principal.user_id
-        else replace(user, email=None)
-        for user in found
-    }
+def visible_email(principal: Principal, user: User) -> str | None:
+    """The address, if the caller may see it: one's own, everyone's for administrators."""
+    return user.email if principal.is_admin or user.id == principal.user_id else None
 
 
 async def list_users(connection: AsyncConnection) -> list[User]:

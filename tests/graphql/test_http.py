@@ -281,6 +281,27 @@ class TestLimits:
         )
         assert answer["errors"][0]["extensions"] == {"code": "LIMIT_EXCEEDED"}
 
+    @pytest.mark.parametrize(
+        ("fields", "elements"),
+        [
+            (" ".join(f"s{n}: stats {{ series {{ start }} }}" for n in range(51)), 20_400),
+            (
+                "orders(first: 100) { nodes { customer { a: apiKeys { id } b: apiKeys { id } } } }",
+                20_100,
+            ),
+            (
+                "nodes(ids: $ids) { ... on User { a: orders(first: 100) { nodes { id } }"
+                " b: orders(first: 100) { edges { cursor } } } }",
+                20_100,
+            ),
+        ],
+    )
+    async def test_every_list_counts(self, shop: Shop, fields: str, elements: int) -> None:
+        query = f"query ($ids: [ID!]! = []) {{ products(ids: $ids) {{ id }} {fields} }}"
+        ids = ["0" * 24] * 100
+        answer = await shop.graphql(query, {"ids": ids})
+        assert answer["errors"][0]["message"].endswith(f" This one asks for {elements + 100}.")
+
 
 class TestPlayground:
     async def test_browsers_get_the_page(self, shop: Shop) -> None:
