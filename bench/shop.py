@@ -13,7 +13,7 @@ from app.db.engine import Database
 from app.domain.ids import OrderId, ProductId, UserId
 from app.domain.order import Order, OrderItem, OrderStatus, Product, ShippingMethod
 from app.services.auth import create_key
-from app.services.orders import store_orders
+from app.services.order_storage import store_orders
 from app.services.products import replace_products
 from app.services.users import add_user
 

@@ -29,6 +29,7 @@ class ProblemCode(StrEnum):
     NOT_FOUND = "NOT_FOUND"
     OUT_OF_RANGE = "OUT_OF_RANGE"
     CONFLICT = "CONFLICT"
+    IDEMPOTENCY_MISMATCH = "IDEMPOTENCY_MISMATCH"
 
 
 @dataclass(frozen=True, slots=True)

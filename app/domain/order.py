@@ -10,6 +10,7 @@ from app.domain.ids import EventPosition, OrderId, ProductId, UserId, parse_obje
 from app.domain.money import MAX_MINOR
 
 MAX_QUANTITY = 2**31 - 1
+MAX_EXTERNAL_ID_LENGTH = 64
 
 
 class OrderStatus(StrEnum):
@@ -128,15 +129,7 @@ class NewOrder:
 
     items: Sequence[NewItem]
     address: str
-
-
-@dataclass(frozen=True, slots=True)
-class StatusChange:
-    """A new status for one order, refused if `expected_version` is given and is not its version."""
-
-    order_id: str
-    status: OrderStatus
-    expected_version: int | None = None
+    external_id: str | None = None
 
 
 def text_problem(text: str) -> str | None:
@@ -190,9 +183,20 @@ def check_new_order(new: NewOrder) -> list[ProductId]:
             )
     if refusal := text_problem(new.address):
         problems.append(Problem(ProblemCode.INVALID, ("address",), refusal))
+    if new.external_id is not None:
+        problems.extend(_external_id_problems(new.external_id))
     if problems:
         raise InvalidInput(*problems)
     return product_ids
+
+
+def _external_id_problems(external_id: str) -> list[Problem]:
+    path = ("external_id",)
+    if len(external_id) > MAX_EXTERNAL_ID_LENGTH:
+        message = f"must have 1 to {MAX_EXTERNAL_ID_LENGTH} characters, not {len(external_id)}"
+        return [Problem(ProblemCode.OUT_OF_RANGE, path, message)]
+    refusal = text_problem(external_id)
+    return [Problem(ProblemCode.INVALID, path, refusal)] if refusal else []
 
 
 def order_total(items: Sequence[OrderItem]) -> int:

@@ -54,8 +54,10 @@ class Context:
         authenticator: Authenticator,
         authorization: str | None,
         feed: EventFeed,
+        idempotency_header: Sequence[str] = (),
     ) -> None:
         self.document = document
+        self.idempotency_header = idempotency_header
         self.database = database
         self.feed = feed
         self._authenticator = authenticator

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from email.message import Message
-from typing import Any
+from typing import Any, Self
 
 import orjson
 from graphql import DocumentNode, GraphQLError, OperationType
@@ -48,6 +48,18 @@ class _GraphQLRequest:
     query: str
     operation_name: str | None = None
     variables: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """What the headers of a request say beside what it asks for."""
+
+    authorization: str | None
+    idempotency_header: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        return cls(request.headers.get("authorization"), request.headers.getlist("idempotency-key"))
 
 
 class GraphQLEndpoint:
@@ -96,7 +108,7 @@ class GraphQLEndpoint:
         try:
             graphql_request = await _read(request)
             if self._is_to_be_streamed(request, graphql_request):
-                answers = self._answers(graphql_request, request.headers.get("authorization"))
+                answers = self._answers(graphql_request, _Caller.of(request))
                 return EventStream(answers, self._ping_interval_s)
             result = await self._execute(request, graphql_request)
         except _Refused as refused:
@@ -120,9 +132,7 @@ class GraphQLEndpoint:
             )
         if request.method != "POST" and operation.operation is not OperationType.QUERY:
             raise _Refused(405, "Only queries can be sent by GET.", {"Allow": "POST"})
-        return await self._run(
-            wanted, self._context(document, request.headers.get("authorization"))
-        )
+        return await self._run(wanted, self._context(document, _Caller.of(request)))
 
     async def _run(self, wanted: _GraphQLRequest, context: Context) -> dict[str, Any]:
         result = await self._schema.execute(
@@ -153,17 +163,17 @@ class GraphQLEndpoint:
         except _Refused as refused:
             error = GraphQLError(str(refused), extensions={"code": "BAD_REQUEST"})
             raise RequestError([error]) from None
-        async with aclosing(self._answers(wanted, authorization)) as answers:
+        async with aclosing(self._answers(wanted, _Caller(authorization))) as answers:
             async for answer in answers:
                 yield answer
 
     async def _answers(
-        self, wanted: _GraphQLRequest, authorization: str | None
+        self, wanted: _GraphQLRequest, caller: _Caller
     ) -> AsyncGenerator[dict[str, Any]]:
         document, operation = self._operations.prepare(
             wanted.query, wanted.operation_name, wanted.variables
         )
-        context = self._context(document, authorization)
+        context = self._context(document, caller)
         if operation.operation is not OperationType.SUBSCRIPTION:
             # As over plain HTTP, what was begun is finished, though the caller may be gone.
             running = asyncio.create_task(self._run(wanted, context))
@@ -206,8 +216,15 @@ class GraphQLEndpoint:
             raise _Refused(405, "Mutations can't be sent by GET.", {"Allow": "POST"})
         return operation.operation is OperationType.SUBSCRIPTION or not others
 
-    def _context(self, document: DocumentNode, authorization: str | None) -> Context:
-        return Context(document, self._database, self._authenticator, authorization, self._feed)
+    def _context(self, document: DocumentNode, caller: _Caller) -> Context:
+        return Context(
+            document,
+            self._database,
+            self._authenticator,
+            caller.authorization,
+            self._feed,
+            caller.idempotency_header,
+        )
 
 
 def _answer(data: object, errors: Sequence[GraphQLError]) -> dict[str, Any]:

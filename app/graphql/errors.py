@@ -39,6 +39,7 @@ publish_enum(
         "NOT_FOUND": "Nothing with that id that the caller may use.",
         "OUT_OF_RANGE": "Too few, too many, too short or too long.",
         "CONFLICT": "The order is past `expectedVersion`, or the value is already in use.",
+        "IDEMPOTENCY_MISMATCH": "The idempotency key came with another input before.",
     },
 )
 

@@ -7,11 +7,12 @@ from typing import Annotated, TypeVar
 import strawberry
 
 from app.domain import order as domain
+from app.domain.changes import AddressChange, ErrorPolicy, StatusChange
 from app.domain.errors import InvalidInput, Problem, ProblemCode
 from app.domain.ids import OrderId, ProductId, UserId, parse_object_id
 from app.domain.words import search_words
 from app.graphql.publish import publish_enum
-from app.services import order_queries, orders
+from app.services import order_queries
 from app.services.order_queries import OrderSort
 
 MAX_LIST = 100
@@ -54,7 +55,7 @@ publish_enum(
     },
 )
 publish_enum(
-    orders.ErrorPolicy,
+    ErrorPolicy,
     name="ErrorPolicy",
     description="What a mutation does with the rest when one element of a list fails.",
     values={
@@ -204,6 +205,18 @@ class AddOrderInput:
 
     items: list[OrderItemInput] = strawberry.field(description="What to order, 1 to 100 items.")
     address: str = strawberry.field(description="Where to ship.")
+    external_id: str | None = strawberry.field(
+        default=None,
+        description="The caller's own id for this order, up to 64 characters.",
+    )
+    idempotency_key: str | None = strawberry.field(
+        default=None,
+        description=(
+            "Repeat it to repeat the call safely: the first result is returned for 24 hours. REST"
+            " has the `Idempotency-Key` header, which is taken here too when the operation has one"
+            " `addOrder`. `NOT_FOUND` when the first result was deleted since."
+        ),
+    )
 
     def to_service(self) -> domain.NewOrder:
         """As the service takes it.
@@ -217,6 +230,7 @@ class AddOrderInput:
                 domain.NewItem(item.product_id, item.quantity, item.shipping) for item in self.items
             ],
             address=self.address,
+            external_id=self.external_id,
         )
 
 
@@ -240,12 +254,12 @@ class ChangeOrderStatusInput:
     changes: list[OrderStatusChange] = strawberry.field(
         description="The changes, 1 to 100, each order once."
     )
-    on_error: orders.ErrorPolicy = strawberry.field(
-        default=orders.ErrorPolicy.REJECT_ALL,
+    on_error: ErrorPolicy = strawberry.field(
+        default=ErrorPolicy.REJECT_ALL,
         description="What to do when one fails. REST ignores unknown ids, that is `SKIP_FAILED`.",
     )
 
-    def to_service(self) -> list[domain.StatusChange]:
+    def to_service(self) -> list[StatusChange]:
         """As the service takes them.
 
         Raises:
@@ -253,7 +267,7 @@ class ChangeOrderStatusInput:
         """
         _bounded("changes", len(self.changes))
         return [
-            domain.StatusChange(change.order_id, change.status, change.expected_version)
+            StatusChange(change.order_id, change.status, change.expected_version)
             for change in self.changes
         ]
 
@@ -263,11 +277,46 @@ class DeleteOrdersInput:
     """Orders to delete."""
 
     ids: list[strawberry.ID] = strawberry.field(description="The orders, 1 to 100, each once.")
-    on_error: orders.ErrorPolicy = strawberry.field(
-        default=orders.ErrorPolicy.REJECT_ALL,
+    on_error: ErrorPolicy = strawberry.field(
+        default=ErrorPolicy.REJECT_ALL,
         description=(
             "What to do when one is missing. REST ignores unknown ids, that is `SKIP_FAILED`."
         ),
+    )
+
+    def to_service(self) -> list[str]:
+        """As the service takes them.
+
+        Raises:
+            InvalidInput: none, or too many.
+        """
+        _bounded("ids", len(self.ids))
+        return list(self.ids)
+
+
+@strawberry.input(description="A corrected delivery address.")
+class ChangeOrderAddressInput:
+    """A corrected delivery address."""
+
+    order_id: strawberry.ID = strawberry.field(description="The order.")
+    address: str = strawberry.field(description="Where to ship.")
+    expected_version: int | None = strawberry.field(
+        default=None, description="Refuse when the order is no longer at this version."
+    )
+
+    def to_service(self) -> AddressChange:
+        """As the service takes it."""
+        return AddressChange(self.order_id, self.address, self.expected_version)
+
+
+@strawberry.input(description="Deleted orders to bring back.")
+class RestoreOrdersInput:
+    """Deleted orders to bring back."""
+
+    ids: list[strawberry.ID] = strawberry.field(description="The orders, 1 to 100, each once.")
+    on_error: ErrorPolicy = strawberry.field(
+        default=ErrorPolicy.REJECT_ALL,
+        description="What to do when one can't be brought back.",
     )
 
     def to_service(self) -> list[str]:

@@ -17,7 +17,7 @@ publish_enum(
     description="What a key may do.",
     values={
         "ORDERS_READ": "Read one's own orders, and products. In keys: `orders:read`.",
-        "ORDERS_WRITE": "Place and delete one's own orders. In keys: `orders:write`.",
+        "ORDERS_WRITE": "Place, correct and delete one's own orders. In keys: `orders:write`.",
         "ADMIN": (
             "See and delete everyone's orders, change status, read all events and figures. Brings"
             " the two others with it."

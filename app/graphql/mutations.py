@@ -7,11 +7,18 @@ from typing import Annotated
 
 import strawberry
 
-from app.domain.errors import InvalidInput
+from app.domain.errors import InvalidInput, ProblemCode
 from app.domain.order import EventSource
 from app.graphql.context import Info
 from app.graphql.errors import UserError, user_errors
-from app.graphql.inputs import AddOrderInput, ChangeOrderStatusInput, DeleteOrdersInput
+from app.graphql.idempotency_key import idempotency_key
+from app.graphql.inputs import (
+    AddOrderInput,
+    ChangeOrderAddressInput,
+    ChangeOrderStatusInput,
+    DeleteOrdersInput,
+    RestoreOrdersInput,
+)
 from app.graphql.keys import (
     ApiKey,
     CreateApiKeyInput,
@@ -21,7 +28,7 @@ from app.graphql.keys import (
 )
 from app.graphql.publish import resolved
 from app.graphql.types import Order
-from app.services import keys, orders
+from app.services import keys, order_changes, order_placing, order_restoring
 
 _SUCCESS = "Why it was refused. Empty on success."
 _FULL_SUCCESS = "What was refused. Empty on full success."
@@ -55,6 +62,22 @@ class DeleteOrdersPayload:
     user_errors: list[UserError] = strawberry.field(description=_FULL_SUCCESS)
 
 
+@strawberry.type(description="The result of `changeOrderAddress`.")
+class ChangeOrderAddressPayload:
+    """The order, or why it was not changed."""
+
+    order: Order | None = strawberry.field(description="The order. Null when refused.")
+    user_errors: list[UserError] = strawberry.field(description=_SUCCESS)
+
+
+@strawberry.type(description="The result of `restoreOrders`.")
+class RestoreOrdersPayload:
+    """What became of each order."""
+
+    orders: list[Order] = strawberry.field(description="The orders that are back, in input order.")
+    user_errors: list[UserError] = strawberry.field(description=_FULL_SUCCESS)
+
+
 @strawberry.type(
     description=(
         "What the caller can change. Each field is one transaction. A payload is null only when a"
@@ -72,15 +95,23 @@ class Mutation:
     ) -> AddOrderPayload | None:
         """One order."""
         principal = await info.context.principal()
+        order_placing.authorize_placing(principal)
         try:
             new = input.to_service()
+            key = idempotency_key(info, input.idempotency_key)
             async with info.context.database.transaction() as connection:
-                order = await orders.add_order(
-                    connection, principal, new, source=EventSource.GRAPHQL
+                order = await order_placing.add_order(
+                    connection, principal, new, source=EventSource.GRAPHQL, idempotency_key=key
+                )
+            if order is None:
+                raise InvalidInput.single(
+                    "names an order that was deleted since",
+                    "idempotency_key",
+                    code=ProblemCode.NOT_FOUND,
                 )
         except InvalidInput as error:
             return AddOrderPayload(order=None, user_errors=user_errors(error.problems))
-        return AddOrderPayload(order=Order.of(order) if order else None, user_errors=[])
+        return AddOrderPayload(order=Order.of(order), user_errors=[])
 
     @resolved("Set the status of orders. Needs `ADMIN`.")
     async def change_order_status(
@@ -92,11 +123,11 @@ class Mutation:
     ) -> ChangeOrderStatusPayload | None:
         """Many orders."""
         principal = await info.context.principal()
-        orders.authorize_status_change(principal)
+        order_changes.authorize_status_change(principal)
         try:
             changes = input.to_service()
             async with info.context.database.transaction() as connection:
-                result = await orders.change_order_status(
+                result = await order_changes.change_order_status(
                     connection,
                     principal,
                     changes,
@@ -111,7 +142,8 @@ class Mutation:
         )
 
     @resolved(
-        "Delete orders: one's own with `ORDERS_WRITE`, anyone's with `ADMIN`. Their events stay."
+        "Delete orders: one's own with `ORDERS_WRITE`, anyone's with `ADMIN`. Their events stay,"
+        " and can bring them back."
     )
     async def delete_orders(
         self,
@@ -122,16 +154,66 @@ class Mutation:
     ) -> DeleteOrdersPayload | None:
         """Many orders."""
         principal = await info.context.principal()
+        order_changes.authorize_correction(principal)
         try:
             ids = input.to_service()
             async with info.context.database.transaction() as connection:
-                result = await orders.delete_orders(
+                result = await order_changes.delete_orders(
                     connection, principal, ids, on_error=input.on_error, source=EventSource.GRAPHQL
                 )
         except InvalidInput as error:
             return DeleteOrdersPayload(deleted_ids=[], user_errors=user_errors(error.problems))
         return DeleteOrdersPayload(
             deleted_ids=[strawberry.ID(id_) for id_ in result.ids],
+            user_errors=user_errors(result.problems),
+        )
+
+    @resolved(
+        "Correct the delivery address of a pending order of one's own, or with `ADMIN` of anyone's."
+        " Needs `ORDERS_WRITE`."
+    )
+    async def change_order_address(
+        self,
+        info: Info,
+        input: Annotated[
+            ChangeOrderAddressInput, strawberry.argument(description="The order and its address.")
+        ],
+    ) -> ChangeOrderAddressPayload | None:
+        """One order."""
+        principal = await info.context.principal()
+        order_changes.authorize_correction(principal)
+        try:
+            async with info.context.database.transaction() as connection:
+                order = await order_changes.change_order_address(
+                    connection, principal, input.to_service(), source=EventSource.GRAPHQL
+                )
+        except InvalidInput as error:
+            return ChangeOrderAddressPayload(order=None, user_errors=user_errors(error.problems))
+        return ChangeOrderAddressPayload(order=Order.of(order), user_errors=[])
+
+    @resolved(
+        "Bring deleted orders back as they were, with id, number, items and events. Needs `ADMIN`."
+    )
+    async def restore_orders(
+        self,
+        info: Info,
+        input: Annotated[
+            RestoreOrdersInput, strawberry.argument(description="The orders to bring back.")
+        ],
+    ) -> RestoreOrdersPayload | None:
+        """Many orders."""
+        principal = await info.context.principal()
+        order_restoring.authorize_restoring(principal)
+        try:
+            ids = input.to_service()
+            async with info.context.database.transaction() as connection:
+                result = await order_restoring.restore_orders(
+                    connection, principal, ids, on_error=input.on_error, source=EventSource.GRAPHQL
+                )
+        except InvalidInput as error:
+            return RestoreOrdersPayload(orders=[], user_errors=user_errors(error.problems))
+        return RestoreOrdersPayload(
+            orders=[Order.of(order) for order in result.orders],
             user_errors=user_errors(result.problems),
         )
 

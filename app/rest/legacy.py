@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
 from app.db.engine import Database
+from app.domain.changes import ErrorPolicy, StatusChange
 from app.domain.clock import long_date, rfc3339
 from app.domain.errors import (
     AppError,
@@ -39,7 +40,6 @@ from app.domain.order import (
     Order,
     OrderStatus,
     ShippingMethod,
-    StatusChange,
 )
 from app.domain.principal import Principal
 from app.domain.principal import Scope as KeyScope
@@ -57,9 +57,9 @@ from app.rest.bodies import (
     RequestBody,
     StatusBody,
 )
-from app.rest.idempotency_key import read_idempotency_key
-from app.services import orders
+from app.services import order_changes, order_placing, orders
 from app.services.auth import Authenticator
+from app.services.idempotency import key_from_header
 from app.services.rest_usage import UsageCounter
 
 log = structlog.stdlib.get_logger()
@@ -151,7 +151,7 @@ class LegacyOrders:
 
         Source: legacy routes/orders.js, add; its documentation for the content type.
         """
-        idempotency_key = read_idempotency_key(request.headers)
+        idempotency_key = key_from_header(request.headers.getlist("idempotency-key"))
         body = await _read(request, AddBody)
         new = NewOrder(
             [
@@ -161,7 +161,7 @@ class LegacyOrders:
             body.address,
         )
         async with self.database.transaction() as connection:
-            await orders.add_order(
+            await order_placing.add_order(
                 connection,
                 principal,
                 new,
@@ -175,18 +175,18 @@ class LegacyOrders:
 
         Source: legacy routes/orders.js, change-status.
         """
-        orders.authorize_status_change(principal)
+        order_changes.authorize_status_change(principal)
         body = await _read(request, StatusBody)
         wanted = {item.order_id: item for item in body.items}
         changes = [
             StatusChange(item.order_id, OrderStatus(item.status)) for item in wanted.values()
         ]
         async with self.database.transaction() as connection:
-            result = await orders.change_order_status(
+            result = await order_changes.change_order_status(
                 connection,
                 principal,
                 changes,
-                on_error=orders.ErrorPolicy.SKIP_FAILED,
+                on_error=ErrorPolicy.SKIP_FAILED,
                 source=EventSource.REST,
             )
         return _json(
@@ -200,11 +200,11 @@ class LegacyOrders:
         """
         body = await _read(request, DeleteBody)
         async with self.database.transaction() as connection:
-            result = await orders.delete_orders(
+            result = await order_changes.delete_orders(
                 connection,
                 principal,
                 list(dict.fromkeys(body.order_ids)),
-                on_error=orders.ErrorPolicy.SKIP_FAILED,
+                on_error=ErrorPolicy.SKIP_FAILED,
                 source=EventSource.REST,
             )
         deleted: Deleted = {"acknowledged": True, "deletedCount": len(result.ids)}
@@ -298,8 +298,8 @@ def _refusal(error: AppError) -> Response:
         case Forbidden():
             return _json({"msg": str(error)}, 403)
         case InvalidInput(problems=[first, *_]):
-            # Only an Idempotency-Key can be in conflict here; 422 is its draft's word for that.
-            status = 422 if first.code is ProblemCode.CONFLICT else 400
+            # 422 is the word for it of the header's draft.
+            status = 422 if first.code is ProblemCode.IDEMPOTENCY_MISMATCH else 400
             message = describe(first, rename=lambda name: _NAMES.get(name, name))
             return _json({"msg": message}, status)
         case Unavailable():

@@ -33,7 +33,7 @@ from app.domain.order import (
 )
 from app.services.auth import create_key, find_key, new_key
 from app.services.events import NewEvent, record_events
-from app.services.orders import store_orders
+from app.services.order_storage import store_orders
 from app.services.products import replace_products
 from app.services.users import User, add_user
 

@@ -26,11 +26,11 @@ from sqlmodel import col
 
 from app.db import tables
 from app.db.bulk import insert_rows
-from app.domain.clock import rfc3339
 from app.domain.errors import InvalidInput, ProblemCode
 from app.domain.ids import EventPosition, OrderId, UserId, new_object_id
 from app.domain.order import EventSource, EventType, Order, OrderEvent, OrderStatus
 from app.domain.principal import Principal, Scope
+from app.domain.snapshots import order_from_snapshot
 
 # The columns of `_select_events`, for `_event_from_row`.
 _EventSelect: TypeAlias = Select[
@@ -52,6 +52,14 @@ class NewEvent:
     from_status: OrderStatus | None
     to_status: OrderStatus | None
     data: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """An order as it was when it was deleted, and the version that its deletion made."""
+
+    order: Order
+    version: int
 
 
 async def record_events(
@@ -96,35 +104,6 @@ def _rows(
             "occurred_at": occurred_at or event.order.updated_at,
             "data": event.data,
         }
-
-
-def order_snapshot(order: Order) -> dict[str, Any]:
-    """The whole order as JSON: what the event of a deletion keeps, to bring it back from."""
-    return {
-        "id": order.id,
-        "user_id": order.user_id,
-        "number": order.number,
-        "status": order.status.value,
-        "address": order.address,
-        "currency": order.currency,
-        "total_minor": order.total_minor,
-        "version": order.version,
-        "created_at": rfc3339(order.created_at),
-        "updated_at": rfc3339(order.updated_at),
-        "external_id": order.external_id,
-        "items": [
-            {
-                "id": item.id,
-                "product_id": item.product_id,
-                "name": item.name,
-                "image": item.image,
-                "unit_price_minor": item.unit_price_minor,
-                "quantity": item.quantity,
-                "shipping": item.shipping.value,
-            }
-            for item in order.items
-        ],
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +261,24 @@ async def last_position(connection: AsyncConnection) -> EventPosition:
     """Where the log ends."""
     seq = await connection.scalar(select(func.max(tables.OrderEvent.seq)))
     return EventPosition(seq or START.seq)
+
+
+async def last_deletions(
+    connection: AsyncConnection, order_ids: Sequence[OrderId]
+) -> dict[OrderId, Deletion]:
+    """The last deletion of each order, also of one that is back; without those never deleted."""
+    row = tables.OrderEvent
+    last = (
+        select(func.max(row.seq))
+        .where(col(row.order_id).in_(order_ids), col(row.type) == EventType.DELETED.value)
+        .group_by(col(row.order_id))
+    )
+    statement = select(col(row.order_version), col(row.data)).where(col(row.seq).in_(last))
+    found: dict[OrderId, Deletion] = {}
+    for version, data in await connection.execute(statement):
+        order = order_from_snapshot((data or {})["order"])
+        found[order.id] = Deletion(order, version)
+    return found
 
 
 async def check_order_is_known(

@@ -6,6 +6,7 @@ other: not after a crash, not when two processes get the same request at once.
 
 import hashlib
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 
 import orjson
@@ -22,6 +23,33 @@ from app.domain.ids import OrderId, UserId
 KEPT_FOR = timedelta(hours=24)
 _PURGED_AT_ONCE = 500
 _KEY = re.compile(r"[!-~]{1,255}\Z")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"\Z')
+
+
+def key_from_header(lines: Sequence[str]) -> str | None:
+    """The key in a request's headers `Idempotency-Key`; None without one.
+
+    Most clients send the bare text, so that is taken too; both are the same key. What a key may
+    hold is checked by `check_key`.
+
+    Source: draft-ietf-httpapi-idempotency-key-header: a string of RFC 8941, in quotes.
+
+    Raises:
+        InvalidInput: there are several, or one begins with a quotation mark and is no string.
+    """
+    match lines:
+        case []:
+            return None
+        case [text]:
+            if not text.startswith('"'):
+                return text
+            if quoted := _QUOTED.match(text):
+                return re.sub(r"\\(.)", r"\1", quoted[1])
+            raise InvalidInput.single(
+                "must have its closing quotation mark at its end", "idempotency_key"
+            )
+        case _:
+            raise InvalidInput.single("must be sent once", "idempotency_key")
 
 
 def check_key(key: str) -> None:
@@ -87,7 +115,9 @@ async def claim(
     first_request, first_order_id = (await connection.execute(first)).one()
     if first_request != request:
         raise InvalidInput.single(
-            "was sent before with another request", "idempotency_key", code=ProblemCode.CONFLICT
+            "was sent before with another request",
+            "idempotency_key",
+            code=ProblemCode.IDEMPOTENCY_MISMATCH,
         )
     return OrderId(first_order_id)
 

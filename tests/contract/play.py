@@ -12,7 +12,7 @@ from datetime import datetime
 from app.domain.ids import OrderId, UserId
 from app.domain.money import DEFAULT_CURRENCY
 from app.domain.order import Order
-from app.services.orders import store_orders
+from app.services.order_storage import store_orders
 from app.services.products import replace_products
 from tests.contract.table import Call, Case, Placed, Sql
 from tests.shop import CUSTOMER, PRODUCTS, Shop

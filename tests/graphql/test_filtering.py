@@ -9,7 +9,7 @@ from sqlalchemy import Engine, event
 
 from app.domain.ids import OrderId, ProductId, UserId
 from app.domain.order import Order, OrderItem, OrderStatus, ShippingMethod
-from app.services.orders import store_orders
+from app.services.order_storage import store_orders
 from tests.shop import ADMIN, CUSTOMER, LAMP, OTHER, STOOL, TABLE, UNKNOWN, Shop, counted_statements
 
 LIST = """query ($filter: OrderFilter, $sort: OrderSort! = CREATED_AT_ASC, $first: Int = 100,

@@ -19,7 +19,7 @@ from app.domain.principal import Principal, Scope
 from app.graphql.pagination import encode_event_cursor
 from app.services.auth import create_key, revoke_key
 from app.services.events import last_position
-from app.services.orders import add_order
+from app.services.order_placing import add_order
 from app.services.users import find_user
 from tests.e2e.server import Server, running
 from tests.shop import database_url

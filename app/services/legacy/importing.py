@@ -40,7 +40,7 @@ from app.services.legacy.report import ImportReport, Tally
 from app.services.legacy.scan import REPEATED, REPEATED_BEFORE, Scan, documents_of
 from app.services.legacy.values import Impossible
 from app.services.order_queries import order_from_row, select_orders
-from app.services.orders import store_orders
+from app.services.order_storage import store_orders
 from app.services.products import each_product, products_by_id, replace_products
 from app.services.search import index_customer
 from app.services.users import each_user, replace_users, users_by_id
