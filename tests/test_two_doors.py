@@ -72,7 +72,8 @@ async def test_both_doors_tell_the_same_after_every_write(shop: Shop) -> None:
 
 
 # What each caller gets: "yes", a refusal's code, or "unknown" where the order counts as none.
-# Rows: caller; columns: read the customer's order, list, add, change its status, delete it.
+# Rows: caller; columns: read the customer's order, list, add, change its status, delete it;
+# in GraphQL alone, before it is deleted and afterwards: correct its address, restore it.
 RIGHTS = {
     "customer": ("yes", "yes", "yes", "FORBIDDEN", "yes"),
     "other": ("unknown", "yes", "yes", "FORBIDDEN", "unknown"),
@@ -81,6 +82,15 @@ RIGHTS = {
     "writer": ("FORBIDDEN", "FORBIDDEN", "yes", "FORBIDDEN", "unknown"),
     "ofk_wrong": ("UNAUTHENTICATED",) * 5,
     None: ("UNAUTHENTICATED",) * 5,
+}
+GRAPHQL_RIGHTS = {
+    "customer": ("yes", "FORBIDDEN"),
+    "other": ("unknown", "FORBIDDEN"),
+    "admin": ("yes", "yes"),
+    "reader": ("FORBIDDEN", "FORBIDDEN"),
+    "writer": ("unknown", "FORBIDDEN"),
+    "ofk_wrong": ("UNAUTHENTICATED",) * 2,
+    None: ("UNAUTHENTICATED",) * 2,
 }
 STATUS_OF = {
     "FORBIDDEN": 403,
@@ -117,6 +127,56 @@ async def test_rights_by_graphql(shop: Shop, caller: str | None) -> None:
     assert tuple(outcomes) == RIGHTS[caller]
     if "yes" not in outcomes[2:]:
         assert await shop.everything() == before
+
+
+@pytest.mark.parametrize("caller", list(GRAPHQL_RIGHTS), ids=str)
+async def test_rights_in_graphql_alone(shop: Shop, caller: str | None) -> None:
+    await shop.add()
+    await shop.add()
+    id_, deleted = await shop.order_ids()
+    await shop.rest("POST", "/orders/delete", {"orderId": [deleted]})
+    outcomes = []
+    for operation, changed in (
+        (
+            f'mutation {{ found: changeOrderAddress(input: {{ orderId: "{id_}", address: "new" }})'
+            " { order { id } userErrors { code } } }",
+            f"SELECT address = 'new' FROM orders WHERE id = '{id_}'",
+        ),
+        (
+            f'mutation {{ found: restoreOrders(input: {{ ids: ["{deleted}"] }})'
+            " { orders { id } userErrors { code } } }",
+            f"SELECT count(*) FROM orders WHERE id = '{deleted}'",
+        ),
+    ):
+        before = await shop.everything()
+        answer = await shop.graphql(operation, key=caller)
+        if "errors" in answer:
+            outcomes.append(answer["errors"][0]["extensions"]["code"])
+        else:
+            codes = [error["code"] for error in answer["data"]["found"]["userErrors"]]
+            outcomes.append({(): "yes", ("NOT_FOUND",): "unknown"}[tuple(codes)])
+        if outcomes[-1] == "yes":
+            assert await shop.rows(changed) == [(1,)]
+        else:
+            assert await shop.everything() == before
+    assert tuple(outcomes) == GRAPHQL_RIGHTS[caller]
+
+
+@pytest.mark.parametrize(
+    ("name", "input_"),
+    [
+        ("addOrder", {"items": [], "address": ""}),
+        ("changeOrderStatus", {"changes": []}),
+        ("deleteOrders", {"ids": []}),
+        ("changeOrderAddress", {"orderId": "x", "address": ""}),
+        ("restoreOrders", {"ids": []}),
+    ],
+)
+async def test_rights_come_before_the_input(shop: Shop, name: str, input_: Any) -> None:
+    kind = f"{name[0].upper()}{name[1:]}Input"
+    query = f"mutation ($i: {kind}!) {{ {name}(input: $i) {{ userErrors {{ code }} }} }}"
+    answer = await shop.graphql(query, {"i": input_}, key="reader")
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"]
 
 
 @pytest.mark.parametrize("caller", list(RIGHTS), ids=str)
