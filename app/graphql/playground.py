@@ -57,6 +57,7 @@ query Products($search: String) {
 }
 """,
     "addOrder": """# Put a product's id into the variables below.
+# Sent again with the same key, it answers with the first order.
 mutation AddOrder($input: AddOrderInput!) {
   addOrder(input: $input) {
     order { id number total { amount } items { name quantity } }
@@ -72,9 +73,25 @@ mutation ChangeOrderStatus($input: ChangeOrderStatusInput!) {
   }
 }
 """,
+    "changeOrderAddress": """# While the order is pending.
+mutation ChangeOrderAddress($input: ChangeOrderAddressInput!) {
+  changeOrderAddress(input: $input) {
+    order { id address version }
+    userErrors { code field message }
+  }
+}
+""",
     "deleteOrders": """mutation DeleteOrders($input: DeleteOrdersInput!) {
   deleteOrders(input: $input) {
     deletedIds
+    userErrors { code field message }
+  }
+}
+""",
+    "restoreOrders": """# Needs an administrator's key. Brings back what was deleted.
+mutation RestoreOrders($input: RestoreOrdersInput!) {
+  restoreOrders(input: $input) {
+    orders { id number status version events { nodes { type createdAt actor { name } } } }
     userErrors { code field message }
   }
 }
@@ -134,6 +151,8 @@ _VARIABLES: dict[str, object] = {
         "input": {
             "items": [{"productId": _NO_ID, "quantity": 2, "shipping": "REGULAR"}],
             "address": "1 Main St, Carlton",
+            "externalId": None,
+            "idempotencyKey": None,
         }
     },
     "changeOrderStatus": {
@@ -142,9 +161,13 @@ _VARIABLES: dict[str, object] = {
             "onError": "SKIP_FAILED",
         }
     },
+    "changeOrderAddress": {
+        "input": {"orderId": _NO_ID, "address": "2 Elm Ave, Carlton", "expectedVersion": 0}
+    },
     "deleteOrders": {"input": {"ids": [_NO_ID], "onError": "SKIP_FAILED"}},
     "createApiKey": {"input": {"name": "a script", "scopes": ["ORDERS_READ"]}},
     "revokeApiKey": {"input": {"id": _NO_ID}},
+    "restoreOrders": {"input": {"ids": [_NO_ID], "onError": "SKIP_FAILED"}},
     "one order": {"id": _NO_ID},
 }
 

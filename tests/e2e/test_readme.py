@@ -20,7 +20,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-@pytest.mark.parametrize(("document", "commands"), [("README.md", 11), ("docs/rest.md", 2)])
+@pytest.mark.parametrize(
+    ("document", "commands"), [("README.md", 12), ("docs/rest.md", 2), ("docs/writing.md", 1)]
+)
 def test_documents_show_what_happens(
     demo: Server, tmp_path: Path, document: str, commands: int
 ) -> None:
