@@ -7,9 +7,12 @@ import pytest
 
 from app.domain.errors import ProblemCode
 from app.graphql.schema import build_schema
+from app.services.auth import create_key
+from app.services.keys import MAX_WORKING_KEYS
+from app.services.users import find_user
 from tests.e2e.server import ROOT
-from tests.graphql.writing import item, new_order, place, problems, write
-from tests.shop import UNKNOWN, Shop
+from tests.graphql.writing import api_key, item, new_order, place, problems, write
+from tests.shop import CUSTOMER, OTHER, UNKNOWN, Shop
 
 Case = tuple[str, dict[str, Any], list[tuple[str, str]]]
 
@@ -71,8 +74,19 @@ CASES: list[Case] = [
     ("restoreOrders", {"ids": [GONE, "x", GONE]}, [("INVALID", "ids.1"), ("INVALID", "ids.2")]),
     ("restoreOrders", {"ids": [GONE, PENDING, UNKNOWN, REPLACED]}, [
         ("CONFLICT", "ids.1"), ("NOT_FOUND", "ids.2"), ("CONFLICT", "ids.3")]),
+    ("createApiKey", api_key(" "), [("INVALID", "name")]),
+    ("createApiKey", api_key("x" * 101), [("OUT_OF_RANGE", "name")]),
+    ("createApiKey", api_key(scopes=[]), [("OUT_OF_RANGE", "scopes")]),
+    ("createApiKey", api_key(scopes=["ORDERS_READ", "ADMIN"], userId=CUSTOMER), [
+        ("INVALID", "scopes.1")]),
+    ("createApiKey", api_key(expiresAt="2020-01-01T00:00:00Z"), [("INVALID", "expiresAt")]),
+    ("createApiKey", api_key(userId="x"), [("INVALID", "userId")]),
+    ("createApiKey", api_key(userId=UNKNOWN), [("NOT_FOUND", "userId")]),
+    ("createApiKey", api_key(userId=OTHER), [("OUT_OF_RANGE", "userId")]),
+    ("revokeApiKey", {"id": "x"}, [("INVALID", "id")]),
+    ("revokeApiKey", {"id": UNKNOWN}, [("NOT_FOUND", "id")]),
 ]  # fmt: skip
-ADMINS = {"changeOrderStatus", "restoreOrders"}
+ADMINS = {"changeOrderStatus", "restoreOrders", "createApiKey", "revokeApiKey"}
 
 
 async def _orders(shop: Shop) -> dict[str, str]:
@@ -85,6 +99,10 @@ async def _orders(shop: Shop) -> dict[str, str]:
     await write(shop, "changeOrderStatus", change, key="admin")
     await write(shop, "deleteOrders", {"ids": [gone["id"], replaced["id"]]})
     await place(shop, externalId="again")
+    async with shop.database.transaction() as connection:
+        other = await find_user(connection, OTHER)
+        for _ in range(MAX_WORKING_KEYS - 1):
+            await create_key(connection, other)
     orders = (pending, sent, gone, replaced, others)
     words = (PENDING, SENT, GONE, REPLACED, OTHERS)
     return {word: order["id"] for word, order in zip(words, orders, strict=True)}

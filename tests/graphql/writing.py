@@ -11,6 +11,8 @@ _RESULTS = {
     "changeOrderAddress": "order { id address status version }",
     "deleteOrders": "deletedIds",
     "restoreOrders": "orders { id number status version }",
+    "createApiKey": "apiKey { id } secret",
+    "revokeApiKey": "apiKey { id revokedAt }",
 }
 
 
@@ -20,6 +22,10 @@ def item(product: str = TABLE, **more: Any) -> dict[str, Any]:
 
 def new_order(address: str = "1 Main St", **more: Any) -> dict[str, Any]:
     return {"items": [item()], "address": address, **more}
+
+
+def api_key(name: str = "a script", **more: Any) -> dict[str, Any]:
+    return {"name": name, "scopes": ["ORDERS_READ"], **more}
 
 
 def mutation(name: str) -> str:
