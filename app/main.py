@@ -14,20 +14,23 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
-from app.db.engine import Database
+from app.db.engine import BUSY_TIMEOUT_S, Database
 from app.domain.errors import Unavailable
 from app.graphql.endpoint import GraphQLEndpoint
 from app.graphql.limits import Limits
+from app.graphql.operations import Operations
+from app.graphql.persisted import PersistedOperations, read_manifest
 from app.graphql.playground import playground_page
-from app.graphql.schema import build_schema
+from app.graphql.schema import Schema, build_schema
 from app.graphql.websocket import WebSockets
-from app.middleware import BodyLimit, Cors, RequestId
+from app.middleware import BodyLimit, Compression, Cors, RequestId
 from app.rest import openapi, pages
 from app.rest.deprecation import Deprecation, deprecation_headers
 from app.rest.legacy import PATHS, LegacyOrders
 from app.rest.ops import Probes
 from app.services import demo, idempotency
 from app.services.auth import Authenticator
+from app.services.cost_budget import CostBudget
 from app.services.event_feed import EventFeed
 from app.services.rest_usage import UsageCounter
 from app.settings import Settings
@@ -67,7 +70,10 @@ def _stop_streams_on(
 
 def create_app(settings: Settings) -> Starlette:
     """The application. Its database is opened by the first request and closed by the lifespan."""
-    database = Database(settings.database_url)
+    # Waiting for another process's lock is the one wait that can't be broken off.
+    database = Database(
+        settings.database_url, busy_timeout_s=min(BUSY_TIMEOUT_S, settings.operation_timeout_s)
+    )
     authenticator = Authenticator(
         database, [secret.get_secret_value() for secret in settings.legacy_jwt_secret]
     )
@@ -80,17 +86,27 @@ def create_app(settings: Settings) -> Starlette:
     )
     schema = build_schema()
     demo_keys = demo.read_keys(database.path) if settings.demo else None
+    budget = CostBudget(settings.cost_budget, settings.cost_restore_per_s)
+    limits = _limits(settings)
+    operations = _operations(schema, settings)
+    persisted = PersistedOperations(
+        database,
+        read_manifest(settings.persisted_manifest, operations),
+        only=settings.persisted_only,
+        at_most=settings.max_persisted_operations,
+    )
+    # The playground sends what is typed into it, which such a server does not execute.
+    with_playground = settings.playground and not settings.persisted_only
     graphql = GraphQLEndpoint(
         schema,
-        Limits(
-            depth=settings.max_query_depth,
-            tokens=settings.max_query_tokens,
-            aliases=settings.max_query_aliases,
-            nodes=settings.max_query_nodes,
-        ),
+        operations,
+        persisted,
+        limits,
+        settings.operation_timeout_s,
         database,
         authenticator,
-        playground_page(demo_keys.admin if demo_keys else None) if settings.playground else None,
+        budget,
+        playground_page(demo_keys.admin if demo_keys else None) if with_playground else None,
         feed,
         settings.live_ping_interval_s,
     )
@@ -119,15 +135,16 @@ def create_app(settings: Settings) -> Starlette:
         routes=[
             Route("/graphql", graphql),
             WebSocketRoute("/graphql", websockets),
-            *LegacyOrders(database, authenticator, usage).routes(),
+            *LegacyOrders(database, authenticator, usage, budget, limits.json_depth).routes(),
             *Probes(database).routes(),
-            *pages.routes(schema.sdl),
+            *pages.routes(schema.sdl if settings.introspection else None),
             *openapi.routes(body_limit_bytes=settings.body_limit_bytes),
         ],
         middleware=[
             Middleware(RequestId),
             Middleware(Cors),
             *([Middleware(Deprecation, paths=PATHS, headers=notice)] if notice else []),
+            *_compression(settings.compress_from_bytes),
             Middleware(BodyLimit, limit_bytes=settings.body_limit_bytes),
         ],
         exception_handlers={HTTPException: _http_error},
@@ -137,6 +154,45 @@ def create_app(settings: Settings) -> Starlette:
     # A path is right or wrong; a redirect would turn some callers' POST into a GET.
     app.router.redirect_slashes = False
     return app
+
+
+def check_manifest(settings: Settings) -> None:
+    """Make sure that the trusted documents can be used, before a server process tries.
+
+    Raises:
+        RuntimeError: they can't; the message says why.
+    """
+    if settings.persisted_manifest:
+        read_manifest(settings.persisted_manifest, _operations(build_schema(), settings))
+
+
+def _operations(schema: Schema, settings: Settings) -> Operations:
+    return Operations(schema.core, _limits(settings), introspection=settings.introspection)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        length=settings.max_query_length,
+        tokens=settings.max_query_tokens,
+        operations=settings.max_query_operations,
+        depth=settings.max_query_depth,
+        fields=settings.max_query_fields,
+        root_fields=settings.max_query_root_fields,
+        aliases=settings.max_query_aliases,
+        directives=settings.max_query_directives,
+        page_size=settings.max_page_size,
+        nodes=settings.max_query_nodes,
+        values=settings.max_query_values,
+        cost=settings.max_query_cost,
+        variables_bytes=settings.max_variables_bytes,
+        json_depth=settings.max_json_depth,
+        json_values=settings.max_json_values,
+        batch=settings.max_batch,
+    )
+
+
+def _compression(from_bytes: int) -> list[Middleware]:
+    return [Middleware(Compression, minimum_size=from_bytes)] if from_bytes else []
 
 
 async def _upkeep(

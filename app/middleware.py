@@ -10,6 +10,7 @@ from uuid import uuid4
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.stdlib.get_logger()
@@ -18,6 +19,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z", re.ASCII)
 _METHODS = "GET, HEAD, POST"
 _HEADERS = ("Authorization", "Content-Type", "Idempotency-Key")
 _EXPOSED = "X-Request-Id, Retry-After, Deprecation, Sunset, Link"
+_GZIP_LEVEL = 1  # see bench/README.md: higher levels cost more time than they save bytes
+_REFUSES_GZIP = re.compile(r"gzip\s*;\s*q=0(\.0*)?\s*(,|\Z)", re.ASCII | re.IGNORECASE)
 _PREFLIGHT_S = 7_200  # the longest that browsers keep a preflight's answer
 
 
@@ -113,6 +116,25 @@ class Cors:
         answer["Vary"] = "Access-Control-Request-Headers"
         await send({"type": "http.response.start", "status": 204, "headers": answer.raw})
         await send({"type": "http.response.body"})
+
+
+class Compression(GZipMiddleware):
+    """Compress answers for clients that read gzip; what streams events stays as it is.
+
+    Starlette's own takes `gzip;q=0`, by which a client refuses it, for a wish.
+    """
+
+    def __init__(self, app: ASGIApp, minimum_size: int) -> None:
+        super().__init__(app, minimum_size, compresslevel=_GZIP_LEVEL)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and compress what comes back."""
+        if scope["type"] == "http" and _REFUSES_GZIP.search(
+            Headers(scope=scope).get("accept-encoding", "")
+        ):
+            headers = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
+            scope = {**scope, "headers": headers}
+        await super().__call__(scope, receive, send)
 
 
 class BodyLimit:

@@ -75,6 +75,73 @@ class Settings(BaseSettings):
     live_max_per_connection: int = Field(
         50, ge=1, description="Most operations at a time on a WebSocket."
     )
+    max_query_length: int = Field(
+        50_000, ge=1_000, description="Most characters in a GraphQL document."
+    )
+    max_query_operations: int = Field(
+        20, ge=1, description="Most operations in a GraphQL document, of which one is executed."
+    )
+    max_query_fields: int = Field(
+        500, ge=100, description="Most fields in a GraphQL operation, its fragments included."
+    )
+    max_query_root_fields: int = Field(
+        20, ge=1, description="Most fields at the root of a GraphQL operation."
+    )
+    max_query_directives: int = Field(
+        50, ge=0, description="Most directives in a GraphQL operation, its fragments included."
+    )
+    max_query_values: int = Field(
+        100_000,
+        ge=1_000,
+        description="Most values that the answer to a GraphQL operation may have, by page sizes.",
+    )
+    max_query_cost: int = Field(
+        10_000, ge=100, description="Most points that a GraphQL operation may cost."
+    )
+    max_page_size: int = Field(
+        100, ge=20, le=100, description="Most elements on a page of a GraphQL list."
+    )
+    max_variables_bytes: int = Field(
+        100_000, ge=1_000, description="Largest variables of a GraphQL request, in bytes of JSON."
+    )
+    max_json_depth: int = Field(
+        100, ge=8, le=500, description="Deepest nesting of a JSON body, of either door."
+    )
+    max_json_values: int = Field(
+        10_000, ge=1_000, description="Most values in the JSON of a GraphQL request."
+    )
+    max_batch: int = Field(
+        1, ge=1, le=100, description="Most GraphQL operations in one request; 1 for no batches."
+    )
+    operation_timeout_s: float = Field(
+        10.0, gt=0, description="How long a GraphQL operation may take, in seconds."
+    )
+    cost_budget: int = Field(
+        1_000_000, ge=0, description="Points that a key can save up; 0 for no budget."
+    )
+    cost_restore_per_s: int = Field(
+        20_000, ge=1, description="Points that a key gets back in a second, up to its budget."
+    )
+    introspection: bool = Field(
+        True, description="Let callers ask for the schema, also at /schema.graphql."
+    )
+    max_persisted_operations: int = Field(
+        10_000,
+        ge=0,
+        le=1_000_000,
+        description="Most operations remembered by their SHA-256; 0 for none.",
+    )
+    persisted_manifest: str = Field(
+        "", description="A JSON file of trusted GraphQL documents by id; empty for none."
+    )
+    persisted_only: bool = Field(
+        False, description="Execute the documents of the manifest, and no others."
+    )
+    compress_from_bytes: int = Field(
+        1_000,
+        ge=0,
+        description="Smallest answer to compress if the client can read it; 0 for none.",
+    )
     shutdown_timeout_s: int = Field(
         30, ge=1, description="How long a stopping server waits for requests in flight."
     )
@@ -155,6 +222,14 @@ class Settings(BaseSettings):
         if unknown:
             raise ValueError(f"unknown setting {', '.join(unknown)}")
         return values
+
+    @model_validator(mode="after")
+    def _limits_go_together(self) -> Self:
+        if self.persisted_only and not self.persisted_manifest:
+            raise ValueError("ORDERS_PERSISTED_ONLY: needs ORDERS_PERSISTED_MANIFEST")
+        if 0 < self.cost_budget < self.max_query_cost:
+            raise ValueError("ORDERS_COST_BUDGET: must not be less than ORDERS_MAX_QUERY_COST")
+        return self
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:

@@ -39,7 +39,10 @@ def database_url(path: Path) -> str:
 
 
 def settings_for(path: Path, **changes: Any) -> Settings:
-    return Settings(_env_file=None, database_url=database_url(path), **changes)
+    # Answers without `extensions.cost` unless a test asks for it.
+    return Settings(
+        _env_file=None, database_url=database_url(path), **{"cost_budget": 0, **changes}
+    )
 
 
 @dataclass
@@ -162,6 +165,15 @@ async def open_shop(path: Path, **changes: Any) -> AsyncGenerator[InsideShop]:
     async with _client_of(app) as client:
         yield InsideShop(client, database, keys, app)
     await database.dispose()
+
+
+@asynccontextmanager
+async def open_process(
+    path: Path, keys: Mapping[str, str], database: Database, **changes: Any
+) -> AsyncGenerator[Shop]:
+    """One more application over a shop's database."""
+    async with open_client(path, **changes) as client:
+        yield Shop(client, database, keys)
 
 
 @asynccontextmanager

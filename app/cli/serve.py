@@ -13,7 +13,7 @@ from app.cli.work import load_settings, require_migrated
 from app.db import migrations
 from app.db.engine import Database
 from app.domain.errors import Unavailable
-from app.main import serving_app
+from app.main import check_manifest, serving_app
 from app.services.demo import DemoKeys, DemoShop, ensure_demo
 from app.settings import Settings
 
@@ -37,6 +37,7 @@ def serve(
 ) -> None:
     """Run the service until Ctrl-C or SIGTERM; requests in flight are finished first."""
     settings = load_settings(host=host, port=port, workers=workers, demo=demo or None)
+    check_manifest(settings)
     listener = _listen(settings)
     url = _url(settings.host, listener.getsockname()[1])
     if settings.demo:

@@ -5,9 +5,10 @@ with BEGIN IMMEDIATE; reads have connections of their own, which in WAL mode nev
 A commit is on disk before it is acknowledged (synchronous=FULL).
 """
 
+import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,14 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from app.domain.errors import Unavailable
+from app.db.deadline import Deadline
+from app.domain.errors import TimedOut, Unavailable
 
 _OLDEST_SQLITE = (3, 38, 0)  # the first with its JSON functions always built in
+BUSY_TIMEOUT_S = 15.0
+"""How long a connection waits for another process to finish writing."""
 _WRITE_WAIT_S = 30
-_BUSY_TIMEOUT_MS = 15_000
+_INTERRUPT_AGAIN_S = 0.05
 _READERS = 4
 _BULK_CACHE_KIB = 32 * 1024
 _BULK_CHECKPOINT_PAGES = 16_000  # of 4 KiB
@@ -37,7 +41,9 @@ class Database:
         RuntimeError: the SQLite library of this Python is too old, or lacks full-text search.
     """
 
-    def __init__(self, url: str, *, foreign_keys: bool = True) -> None:
+    def __init__(
+        self, url: str, *, foreign_keys: bool = True, busy_timeout_s: float = BUSY_TIMEOUT_S
+    ) -> None:
         if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
             raise RuntimeError(
                 f"SQLite {sqlite3.sqlite_version} is too old: 3.38 or newer is needed"
@@ -47,6 +53,7 @@ class Database:
         self.path = Path(url.removeprefix("sqlite+aiosqlite:///"))
         self.on_commit: Callable[[], None] | None = None
         self._observer: AsyncConnection | None = None
+        busy_timeout_ms = round(busy_timeout_s * 1_000)
         common: dict[str, Any] = {"connect_args": {"isolation_level": None}}
         self._writer: AsyncEngine = create_async_engine(
             url, pool_size=1, max_overflow=0, pool_timeout=_WRITE_WAIT_S, **common
@@ -63,7 +70,7 @@ class Database:
 
         def on_connect(connection: DBAPIConnection, *pragmas: str) -> None:
             cursor = connection.cursor()
-            for pragma in (f"busy_timeout={_BUSY_TIMEOUT_MS}", *pragmas):
+            for pragma in (f"busy_timeout={busy_timeout_ms}", *pragmas):
                 cursor.execute(f"PRAGMA {pragma}")
             cursor.close()
 
@@ -87,31 +94,36 @@ class Database:
             on_connect(connection, "query_only=ON")
 
     @asynccontextmanager
-    async def read(self) -> AsyncGenerator[AsyncConnection]:
+    async def read(self, until: Deadline | None = None) -> AsyncGenerator[AsyncConnection]:
         """A connection for reading; each statement sees the latest commit.
 
         Raises:
             Unavailable: the database is missing, not set up, or busy for too long.
+            TimedOut: it was not done by the deadline.
         """
-        with _failures_named():
+        with _failures_named(until):
             # Connecting to a missing file would create it, empty.
             if not self.path.exists():
                 raise Unavailable
-            async with self._readers.connect() as connection:
+            async with _connected(self._readers, until) as connection:
                 yield connection
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[AsyncConnection]:
+    async def transaction(self, until: Deadline | None = None) -> AsyncGenerator[AsyncConnection]:
         """The writing connection, in a transaction: committed on leaving, rolled back on an error.
 
         Raises:
             Unavailable: as for `read`.
+            TimedOut: it was not done by the deadline, and nothing was changed. A commit that has
+                begun is not interrupted, so a change is made and told, or not made.
         """
-        with _failures_named():
+        with _failures_named(until):
             if not self.path.exists():
                 raise Unavailable
-            async with self._writer.begin() as connection:
+            async with _connected(self._writer, until) as connection, connection.begin():
                 yield connection
+                if until is not None:
+                    until.check()
         if self.on_commit is not None:
             self.on_commit()
 
@@ -124,7 +136,7 @@ class Database:
         Raises:
             Unavailable: as for `read`.
         """
-        with _failures_named():
+        with _failures_named(None):
             async with self._writer.connect() as connection:
                 for pragma in (
                     f"cache_size=-{_BULK_CACHE_KIB}",
@@ -141,7 +153,7 @@ class Database:
         Raises:
             Unavailable: as for `read`.
         """
-        with _failures_named():
+        with _failures_named(None):
             if not self.path.exists():
                 raise Unavailable
             if self._observer is None:
@@ -155,7 +167,7 @@ class Database:
     async def create(self) -> None:
         """Make the database's folder and file where there are none."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with _failures_named():
+        with _failures_named(None):
             async with self._writer.connect() as connection:
                 await connection.execute(text("PRAGMA user_version"))
 
@@ -178,8 +190,56 @@ def _has_fts5() -> bool:
         connection.close()
 
 
+@asynccontextmanager
+async def _connected(
+    engine: AsyncEngine, until: Deadline | None
+) -> AsyncGenerator[AsyncConnection]:
+    connection = engine.connect()
+    if until is None:
+        async with connection:
+            yield connection
+        return
+    # Only the wait for a connection is cancelled. A statement that is cancelled goes on in its
+    # thread, and its connection may keep the write lock until Python collects what holds it.
+    try:
+        async with asyncio.timeout_at(until.at_s):
+            await connection.start()
+    except TimeoutError:
+        raise TimedOut(until.limit_s) from None
+    try:
+        with _interrupted_at(until.at_s, connection):
+            yield connection
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def _interrupted_at(at_s: float, connection: AsyncConnection) -> Generator[None]:
+    """Make the statement fail that runs at that time of the event loop, and those after it."""
+    loop = asyncio.get_running_loop()
+    interrupting: asyncio.Task[None] | None = None
+    timer: asyncio.TimerHandle | None = None
+
+    def interrupt() -> None:
+        nonlocal interrupting, timer
+        if connection.sync_connection is not None and not connection.closed:
+            # Looked up when it is needed, which is nearly never.
+            driver: Any = connection.sync_connection.connection.driver_connection
+            interrupting = asyncio.ensure_future(driver.interrupt())
+        timer = loop.call_later(_INTERRUPT_AGAIN_S, interrupt)
+
+    timer = loop.call_at(at_s, interrupt)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 class _failures_named:  # noqa: N801 (used as a statement)
     """Give the engine's ways to fail the one name that the layers above know."""
+
+    def __init__(self, until: Deadline | None) -> None:
+        self._until = until
 
     def __enter__(self) -> None:
         return None
@@ -189,4 +249,6 @@ class _failures_named:  # noqa: N801 (used as a statement)
         if isinstance(
             error, OperationalError | PoolTimeoutError | sqlite3.OperationalError
         ) or type(error) in {DatabaseError, sqlite3.DatabaseError}:
+            if self._until is not None and self._until.is_past:
+                raise TimedOut(self._until.limit_s) from error
             raise Unavailable from error

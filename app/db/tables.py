@@ -282,3 +282,15 @@ class LegacyRecord(SQLModel, table=True):
     collection: str = Field(primary_key=True, sa_type=Text)
     id: str = Field(primary_key=True, sa_type=Text)
     sha256: str = Field(sa_type=Text)
+
+
+class PersistedOperation(SQLModel, table=True):
+    """A GraphQL document that clients name by the SHA-256 of its text."""
+
+    __tablename__ = "persisted_operations"
+    __table_args__: ClassVar[Any] = (Index(None, "last_used_at"), _CLUSTERED)
+
+    sha256: str = Field(primary_key=True, sa_type=Text)
+    text: str = Field(sa_type=Text)
+    created_at: datetime = Field(sa_type=UTCDateTime)
+    last_used_at: datetime = Field(sa_type=UTCDateTime)

@@ -4,6 +4,7 @@ Instants are aware and in UTC. They are cut to milliseconds when they are made, 
 caller reads back (milliseconds) is exactly what is stored and can be used as a filter bound.
 """
 
+import time
 from datetime import UTC, datetime, timedelta
 
 # Names of its own: strftime("%B") follows the locale of the process, the contract does not.
@@ -26,6 +27,11 @@ _MONTHS = [
 def now() -> datetime:
     """The current instant in UTC, cut to milliseconds."""
     return cut_to_milliseconds(datetime.now(UTC))  # noqa: TID251 (this is the one source of time)
+
+
+def monotonic_s() -> float:
+    """Seconds on a clock that is never set: only the difference of two readings means anything."""
+    return time.monotonic()
 
 
 def cut_to_milliseconds(instant: datetime) -> datetime:

@@ -6,6 +6,8 @@
     │   └── UnknownKey       one was sent: unknown, expired or revoked
     ├── Forbidden            the key lacks a scope
     ├── InvalidInput         something in the input was refused; nothing was changed
+    ├── Throttled            the key's budget is used up for now
+    ├── TimedOut             the operation took too long; what was under way is undone
     ├── Unavailable          the database can't answer now; try again later
     ├── TooManyStreams       the process has as many listeners as it may have
     └── StreamEnded          a stream of events ends before the listener wants it to
@@ -89,6 +91,29 @@ class InvalidInput(AppError):
     ) -> "InvalidInput":
         """An error with one problem."""
         return cls(Problem(code, path, message))
+
+
+class Throttled(AppError):
+    """The key's budget does not hold what this costs. `retry_after_s` is when it will."""
+
+    def __init__(self, cost: int, left: int, retry_after_s: int) -> None:
+        super().__init__(
+            f"This costs {cost} points, and the key's budget has {left} left."
+            f" Try again in {retry_after_s} s."
+        )
+        self.cost = cost
+        self.left = left
+        self.retry_after_s = retry_after_s
+
+
+class TimedOut(AppError):
+    """The operation reached its time limit before this part of it was done."""
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(
+            f"An operation may take at most {limit_s:g} s; this part of it was not done by then."
+        )
+        self.limit_s = limit_s
 
 
 class Unavailable(AppError):

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import strawberry
 from graphql import DocumentNode
+from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry.dataloader import DataLoader
 
+from app.db.deadline import Deadline
 from app.db.engine import Database
 from app.domain.errors import Unauthenticated
 from app.domain.ids import EventPosition, OrderId, ProductId, UserId
@@ -44,13 +47,34 @@ class History:
     size: int
 
 
+class TimedDatabase:
+    """The database as one operation has it: with a deadline."""
+
+    def __init__(self, database: Database, timeout_s: float) -> None:
+        self._database = database
+        self._timeout_s = timeout_s
+        self.restart()
+
+    def restart(self) -> None:
+        """Let the deadline count from now: each event of a subscription has a time of its own."""
+        self._until = Deadline(self._timeout_s)
+
+    def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """As `Database.read`; raises TimedOut past the deadline."""
+        return self._database.read(self._until)
+
+    def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """As `Database.transaction`; raises TimedOut past the deadline."""
+        return self._database.transaction(self._until)
+
+
 class Context:
     """The caller, the database, and what was loaded for this request already."""
 
     def __init__(
         self,
         document: DocumentNode,
-        database: Database,
+        database: TimedDatabase,
         authenticator: Authenticator,
         authorization: str | None,
         feed: EventFeed,
@@ -68,6 +92,7 @@ class Context:
 
     def forget(self) -> None:
         """Forget what was loaded: the next event of a subscription is of another moment."""
+        self.database.restart()
         self.products = DataLoader[ProductId, Product | None](self._load_products)
         self.users = DataLoader[UserId, users.User | None](self._load_users)
         self.actors = DataLoader[UserId, users.User | None](self._load_actors)

@@ -20,6 +20,8 @@ from app.domain.errors import (
     ProblemCode,
     SlowConsumer,
     StreamEnded,
+    Throttled,
+    TimedOut,
     TooManyStreams,
     Unauthenticated,
     Unavailable,
@@ -100,7 +102,7 @@ def presentable(error: GraphQLError) -> GraphQLError:
     )
 
 
-def _app_error(error: AppError) -> tuple[str, dict[str, object]]:
+def _app_error(error: AppError) -> tuple[str, dict[str, object]]:  # noqa: PLR0911 (one a kind)
     match error:
         case Unauthenticated():
             return str(error), {"code": "UNAUTHENTICATED"}
@@ -111,6 +113,11 @@ def _app_error(error: AppError) -> tuple[str, dict[str, object]]:
                 " ".join(describe(problem, rename=to_camel_case) for problem in problems),
                 {"code": "BAD_USER_INPUT", "field": _camel(problems[0].path)},
             )
+        case Throttled(cost=cost, left=left, retry_after_s=retry_after_s):
+            facts: dict[str, object] = {"requested": cost, "left": left}
+            return str(error), {"code": "THROTTLED", "retryAfter": retry_after_s, "cost": facts}
+        case TimedOut(limit_s=limit_s):
+            return str(error), {"code": "TIMEOUT", "maximum": limit_s}
         case Unavailable():
             log.error("database unavailable", exc_info=error)
             return str(error), {"code": "SERVICE_UNAVAILABLE"}

@@ -5,7 +5,7 @@ knows bodies, codes and the legacy's names; what is allowed and what happens is 
 """
 
 import codecs
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from email.message import Message
 from typing import Any, TypeVar
@@ -28,11 +28,13 @@ from app.domain.errors import (
     InvalidInput,
     MissingKey,
     ProblemCode,
+    Throttled,
     Unauthenticated,
     Unavailable,
     describe,
 )
 from app.domain.money import json_number
+from app.domain.nesting import nests_deeper
 from app.domain.order import (
     EventSource,
     NewItem,
@@ -59,10 +61,14 @@ from app.rest.bodies import (
 )
 from app.services import order_changes, order_placing, orders
 from app.services.auth import Authenticator
+from app.services.cost_budget import CostBudget
 from app.services.idempotency import key_from_header
 from app.services.rest_usage import UsageCounter
 
 log = structlog.stdlib.get_logger()
+
+CALL_PRICE = 10
+"""What a call of one of the four paths takes from the budget of its key."""
 
 # This door's names for the services' ones.
 _NAMES = {
@@ -107,6 +113,8 @@ class LegacyOrders:
     database: Database
     authenticator: Authenticator
     usage: UsageCounter
+    budget: CostBudget
+    json_depth: int
 
     def routes(self) -> list[BaseRoute]:
         """The four paths, each in any letter case and with or without a slash at its end."""
@@ -152,7 +160,7 @@ class LegacyOrders:
         Source: legacy routes/orders.js, add; its documentation for the content type.
         """
         idempotency_key = key_from_header(request.headers.getlist("idempotency-key"))
-        body = await _read(request, AddBody)
+        body = await _read(request, AddBody, self.json_depth)
         new = NewOrder(
             [
                 NewItem(item.product, item.quantity, ShippingMethod(item.shipping))
@@ -176,7 +184,7 @@ class LegacyOrders:
         Source: legacy routes/orders.js, change-status.
         """
         order_changes.authorize_status_change(principal)
-        body = await _read(request, StatusBody)
+        body = await _read(request, StatusBody, self.json_depth)
         wanted = {item.order_id: item for item in body.items}
         changes = [
             StatusChange(item.order_id, OrderStatus(item.status)) for item in wanted.values()
@@ -198,7 +206,7 @@ class LegacyOrders:
 
         Source: legacy routes/orders.js, delete; its documentation for who may.
         """
-        body = await _read(request, DeleteBody)
+        body = await _read(request, DeleteBody, self.json_depth)
         async with self.database.transaction() as connection:
             result = await order_changes.delete_orders(
                 connection,
@@ -213,14 +221,18 @@ class LegacyOrders:
     def _door(
         self, path: str, handle: Callable[[Request, Principal], Awaitable[Response]]
     ) -> Callable[[Request], Awaitable[Response]]:
-        async def answer(request: Request) -> Response:
+        async def answer(request: Request) -> Response:  # noqa: PLR0911 (one for each way out)
             try:
                 # Before the body is looked at: who has no key learns nothing about bodies.
                 principal = await self.authenticator.authenticate(
                     request.headers.get("authorization")
                 )
                 self.usage.count(principal, path)
+                self.budget.spend(principal, CALL_PRICE)
                 return await handle(request, principal)
+            except Throttled as error:
+                headers = {"Retry-After": str(error.retry_after_s)}
+                return _json({"msg": str(error)}, 429, headers)
             except AppError as error:
                 return _refusal(error)
             except _Refused as refused:
@@ -257,16 +269,19 @@ class _LegacyRoute(Route):
         return super().matches(scope)
 
 
-async def _read(request: Request, kind: type[BodyType]) -> BodyType:
+async def _read(request: Request, kind: type[BodyType], json_depth: int) -> BodyType:
     content_type = Message()
     content_type["content-type"] = request.headers.get("content-type", "none")
     if content_type.get_content_type() != "application/json":
         raise _Refused(415, "The Content-Type must be application/json.")
     if request.headers.get("content-encoding", "").lower() not in {"", "identity"}:
         raise _Refused(415, "The request body must not be compressed.")
+    # Express passes over a byte order mark, as RFC 8259 (section 8.1) allows.
+    body = (await request.body()).removeprefix(codecs.BOM_UTF8)
+    if nests_deeper(body, json_depth):
+        raise _Refused(400, f"The request body must not nest deeper than {json_depth} levels.")
     try:
-        # Express passes over a byte order mark, as RFC 8259 (section 8.1) allows.
-        content = orjson.loads((await request.body()).removeprefix(codecs.BOM_UTF8))
+        content = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise _Refused(400, "The request body is not valid JSON.") from None
     if not isinstance(content, dict):
@@ -329,5 +344,7 @@ def _document(order: Order) -> OrderDocument:
     }
 
 
-def _json(content: object, status: int = 200) -> Response:
-    return Response(orjson.dumps(content), status, media_type="application/json; charset=utf-8")
+def _json(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(
+        orjson.dumps(content), status, headers, media_type="application/json; charset=utf-8"
+    )

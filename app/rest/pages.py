@@ -11,8 +11,8 @@ from starlette.routing import BaseRoute, Route
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 
 
-def routes(schema: str) -> list[BaseRoute]:
-    """The start page, the REST reference, and the schema as text."""
+def routes(schema: str | None) -> list[BaseRoute]:
+    """The start page, the REST reference, and the schema as text unless it is kept back."""
 
     async def start(_request: Request) -> Response:
         return _page("start.html")
@@ -23,7 +23,10 @@ def routes(schema: str) -> list[BaseRoute]:
     async def sdl(_request: Request) -> Response:
         return PlainTextResponse(schema)
 
-    return [Route("/", start), Route("/docs", reference), Route("/schema.graphql", sdl)]
+    shown: list[BaseRoute] = [Route("/", start), Route("/docs", reference)]
+    if schema is not None:
+        shown.append(Route("/schema.graphql", sdl))
+    return shown
 
 
 def _page(name: str) -> Response:

@@ -111,6 +111,16 @@ class TestMigrate:
         assert "file is not a database" in terminal.fails("migrate")
 
 
+def test_a_manifest_with_a_wrong_document_stops_the_server(terminal: Terminal) -> None:
+    (terminal.folder / "manifest.json").write_text('{"a1": "{ nothing }"}')
+    done = terminal.run("serve", "--port", "0", ORDERS_PERSISTED_MANIFEST="manifest.json")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "orders: ORDERS_PERSISTED_MANIFEST: manifest.json: a1: Cannot query field 'nothing' on type"
+        " 'Query'.\n"
+    )
+
+
 def test_wrong_settings(terminal: Terminal) -> None:
     assert terminal.fails("migrate", ORDERS_PROT="1") == "orders: unknown setting ORDERS_PROT\n"
 

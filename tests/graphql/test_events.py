@@ -195,7 +195,7 @@ class TestAnOrdersHistory:
         assert [len(order[alias]["nodes"]) for alias in ("one", "none", "all")] == [1, 0, 3]
 
     async def test_pages_count_as_list_elements(self, shop: Shop) -> None:
-        history = "orders(first: 100) { nodes { events(first: 100) { nodes { id } } } }"
+        history = "orders(first: 50) { nodes { events(first: 100) { nodes { id } } } }"
         assert "errors" not in await shop.graphql(f"{{ {history} }}")
         answer = await shop.graphql(f"{{ a: {history} b: {history} }}")
         assert answer["errors"][0]["extensions"]["code"] == "LIMIT_EXCEEDED"

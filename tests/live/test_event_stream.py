@@ -92,7 +92,7 @@ async def test_an_error_is_the_last_event(
 
 
 class TestNegotiation:
-    @pytest.mark.parametrize("accept", ["application/json", "*/*", "text/event-stream;q=0"])
+    @pytest.mark.parametrize("accept", ["application/json", "*/*", "text/event-stream;q=0, */*"])
     async def test_a_plain_answer_can_not_hold_a_subscription(
         self, live: LiveServer, accept: str
     ) -> None:

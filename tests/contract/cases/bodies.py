@@ -6,6 +6,7 @@ from tests.contract.cases.samples import GOOD, NOTHING, ORDER, ROWS
 from tests.contract.table import DELETE, GET_ALL, POSTS, Placed, call, case, delete, refuse
 
 NO_JSON = "The request body is not valid JSON."
+TOO_DEEP = "The request body must not nest deeper than 100 levels."
 NO_OBJECT = "The request body must be a JSON object."
 NO_JSON_TYPE = "The Content-Type must be application/json."
 COMPRESSED = "The request body must not be compressed."
@@ -44,10 +45,21 @@ BODIES = [
             ("invalid UTF-8", b'{"x":"\xff"}', "unicode"),
             ("an overlong byte sequence", b'{"x":"\xc0\xaf"}', "unicode"),
             ("a surrogate as bytes", b'{"x":"\xed\xa0\x80"}', "unicode"),
-            ("deep nesting of lists", '{"x":' + "[" * 50_000 + "]" * 50_000 + "}", "extremes"),
-            ("deep nesting of objects", '{"x":' * 50_000 + "1" + "}" * 50_000, "extremes"),
-            ("a long way down and not back", "[" * 100_000, "refusals"),
             ("UTF-16", NOTHING.encode("utf-16"), "encoding"),
+        )
+    ),
+    *(
+        case(
+            f"{path}: {name} is 400",
+            refuse((method, path), body, TOO_DEEP),
+            difference="extremes",
+        )
+        for method, path in POSTS
+        for name, body in (
+            ("deep nesting of lists", '{"x":' + "[" * 50_000 + "]" * 50_000 + "}"),
+            ("deep nesting of objects", '{"x":' * 50_000 + "1" + "}" * 50_000),
+            ("a long way down and not back", "[" * 100_000),
+            ("a level too many", '{"orderId":[],"x":' + "[" * 100 + "]" * 100 + "}"),
         )
     ),
     *(
@@ -122,7 +134,7 @@ BODIES = [
             ("with a name twice, the last one", '{"orderId":5,"orderId":[]}'),
             ("with an escaped name", r'{"\u006frderId":[]}'),
             ("with fields that are not known", '{"orderId":[],"__proto__":{"x":1},"":null}'),
-            ("nested in what is not known", '{"orderId":[],"x":' + "[" * 500 + "]" * 500 + "}"),
+            ("nested in what is not known", '{"orderId":[],"x":' + "[" * 99 + "]" * 99 + "}"),
             ("with a long number in what is not known", '{"x":' + "9" * 300 + ',"orderId":[]}'),
         )
     ),

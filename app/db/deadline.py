@@ -1,0 +1,32 @@
+"""A deadline for what one operation does in the database, however many times it goes there."""
+
+import asyncio
+
+from app.domain.errors import TimedOut
+
+
+class Deadline:
+    """A time of the running event loop.
+
+    Args:
+        limit_s: How many seconds from now it is.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        self.limit_s = limit_s
+        self._loop = asyncio.get_running_loop()
+        self.at_s = self._loop.time() + limit_s
+
+    @property
+    def is_past(self) -> bool:
+        """Whether it has passed."""
+        return self._loop.time() >= self.at_s
+
+    def check(self) -> None:
+        """Go on only before it.
+
+        Raises:
+            TimedOut: it has passed.
+        """
+        if self.is_past:
+            raise TimedOut(self.limit_s)
