@@ -123,7 +123,7 @@ class Authenticator:
                 raise UnknownKey
         granted = [Scope.ADMIN] if claims.is_admin else [Scope.ORDERS_READ, Scope.ORDERS_WRITE]
         scopes = effective_scopes(granted, user_is_admin=claims.is_admin)
-        return Principal(claims.user_id, scopes, LEGACY_KEY_ID)
+        return Principal(claims.user_id, scopes, LEGACY_KEY_ID, claims.expires_at)
 
     async def write_use(self) -> None:
         """Write down when keys were last used, to the minute.

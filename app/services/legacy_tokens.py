@@ -5,6 +5,7 @@ Source: wire contract, "Beside the four paths": `{"user": {"id", "admin"}}` by H
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import jwt
 from jwt.algorithms import HMACAlgorithm
@@ -18,10 +19,11 @@ _ALGORITHM = "HS256"
 
 @dataclass(frozen=True, slots=True)
 class LegacyClaims:
-    """What a good token says about its bearer."""
+    """What a good token says about its bearer, and until when; None is beyond the calendar."""
 
     user_id: UserId
     is_admin: bool
+    expires_at: datetime | None
 
 
 class LegacyTokens:
@@ -76,4 +78,8 @@ def _claims(payload: bytes) -> LegacyClaims | None:
     user_id = parse_object_id(claims.user.id)
     if user_id is None or not claims.nbf <= clock.now().timestamp() < claims.exp:
         return None
-    return LegacyClaims(UserId(user_id), claims.user.admin is True)
+    try:
+        expires_at = datetime.fromtimestamp(claims.exp, UTC)
+    except (OverflowError, ValueError, OSError):
+        expires_at = None
+    return LegacyClaims(UserId(user_id), claims.user.admin is True, expires_at)
