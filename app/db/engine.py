@@ -8,7 +8,7 @@ A commit is on disk before it is acknowledged (synchronous=FULL).
 import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,17 @@ class Database:
             # A deferred BEGIN takes the write lock only at the first write, and fails then if
             # another process has written since the first read.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+        @event.listens_for(self._writer.sync_engine, "invalidate")
+        def _roll_back_first(connection: Any, _record: object, _error: object) -> None:
+            # A caller that is cancelled leaves a cursor behind, and SQLite keeps a connection, with
+            # its transaction and the lock, until the last cursor is gone. So the transaction is
+            # ended before the connection is closed: one step of the driver's coroutine puts that
+            # into the queue, behind the statement that may still run.
+            rollback = connection.driver_connection.rollback()
+            with suppress(StopIteration, ValueError):
+                rollback.send(None)
+            rollback.close()
 
         @event.listens_for(self._readers.sync_engine, "connect")
         def _set_up_reader(connection: DBAPIConnection, _record: object) -> None:

@@ -89,6 +89,23 @@ async def test_writers_of_several_connections_take_turns(shop: Shop) -> None:
     assert await shop.rows("SELECT last_order_number FROM order_counters") == [(80,)]
 
 
+async def test_a_writer_that_is_cancelled_leaves_neither_rows_nor_a_lock(shop: Shop) -> None:
+    slow = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 400000)"
+
+    async def write() -> None:
+        async with shop.database.transaction() as connection:
+            await connection.exec_driver_sql("INSERT INTO order_counters VALUES ('u', 1)")
+            await connection.exec_driver_sql(f"{slow} SELECT max(i), random() FROM n")
+
+    writing = asyncio.create_task(write())
+    await asyncio.sleep(0.05)
+    writing.cancel()
+    await asyncio.wait([writing])
+    assert writing.cancelled()
+    await asyncio.wait_for(shop.add(), 10)
+    assert await shop.rows("SELECT 1 FROM order_counters WHERE user_id = 'u'") == []
+
+
 async def test_the_data_version_changes_with_commits_of_any_process(shop: Shop) -> None:
     other = Database(shop.database._writer.url.render_as_string())
     versions = [await shop.database.data_version()]
