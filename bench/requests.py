@@ -43,7 +43,7 @@ def scenarios(shop: BenchShop) -> dict[str, bytes]:
         "GraphQL, 50 orders with 150 items": _graphql(shop.key, PAGE, {}),
         "GraphQL, { __typename }": _graphql(shop.key, "{ __typename }", {}),
         "GraphQL, addOrder with 3 items": _graphql(
-            shop.key, ADD, {"input": {"items": items, "address": "1 Main St, Carlton"}}
+            shop.buyer_key, ADD, {"input": {"items": items, "address": "1 Main St, Carlton"}}
         ),
     }
 
@@ -71,6 +71,7 @@ def start_server(folder: Path, path: Path) -> tuple[subprocess.Popen[bytes], int
                 "PATH": os.defpath,
                 "ORDERS_DATABASE_URL": f"sqlite+aiosqlite:///{path}",
                 "ORDERS_LOG_LEVEL": "warning",
+                "ORDERS_COST_BUDGET": "0",
             },
             stdout=output,
             stderr=output,

@@ -26,10 +26,11 @@ _FIRST_DAY = datetime(2025, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class BenchShop:
-    """Where it is, and one of its customers."""
+    """Where it is, a customer who reads, and one who buys: what is read stays the same."""
 
     path: Path
     key: str
+    buyer_key: str
     order_id: str
     product_ids: tuple[str, ...]
 
@@ -65,6 +66,8 @@ async def _make(path: Path) -> BenchShop:
             )
             if number == 1:
                 key = await create_key(connection, user)
+            if number == 2:
+                buyer_key = await create_key(connection, user)
             orders = [_order(chance, products, user.id, place) for place in range(ORDERS_PER_USER)]
             await store_orders(connection, orders)
         await connection.execute(
@@ -76,7 +79,7 @@ async def _make(path: Path) -> BenchShop:
         )
     await database.dispose()
     middle = f"{1:08x}{ORDERS_PER_USER // 2 + 1:016x}"
-    return BenchShop(path, key, middle, tuple(product.id for product in products))
+    return BenchShop(path, key, buyer_key, middle, tuple(product.id for product in products))
 
 
 def _order(chance: random.Random, products: list[Product], user: UserId, place: int) -> Order:

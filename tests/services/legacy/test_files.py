@@ -123,10 +123,14 @@ DAMAGE: list[tuple[str, bytes, str]] = [
     ("orders.bson", b"\xff" * 9, "byte 0: a document can't be 4294967295 bytes long"),
     ("orders.bson", BSON + BSON[:-1] + b"x", f"byte {len(BSON)}: this is not a BSON document"),
     ("orders.bson", b"\x6d\xe2\x99\x81" + BSON, "run mongodump without --archive"),
-    ("orders.json.gz", gzip.compress(LINE * 999)[:-12], "the compressed file is cut off"),
+    ("orders.json.gz", gzip.compress(LINE * 999, mtime=0)[:-12], "the compressed file is cut off"),
     ("orders.json.gz", b"", "byte 0: the compressed file is cut off"),
-    ("orders.json.gz", gzip.compress(LINE) + b"more", "the compressed file is damaged here"),
-    ("orders.bson.gz", gzip.compress(BSON * 99)[:-8], "the compressed file is cut off"),
+    (
+        "orders.json.gz",
+        gzip.compress(LINE, mtime=0) + b"more",
+        "the compressed file is damaged here",
+    ),
+    ("orders.bson.gz", gzip.compress(BSON * 99, mtime=0)[:-8], "the compressed file is cut off"),
     ("orders.json.gz", b"\x1f\x8b" + b"\0" * 50, "the compressed file is damaged here"),
 ]
 
