@@ -21,7 +21,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize(
-    ("document", "commands"), [("README.md", 12), ("docs/rest.md", 2), ("docs/writing.md", 1)]
+    ("document", "commands"),
+    [("README.md", 11), ("docs/live.md", 1), ("docs/rest.md", 2), ("docs/writing.md", 1)],
 )
 def test_documents_show_what_happens(
     demo: Server, tmp_path: Path, document: str, commands: int

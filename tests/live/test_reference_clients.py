@@ -68,7 +68,7 @@ async def test_graphql_sse(live: LiveServer) -> None:
 
 
 async def test_the_readmes_listener(live: LiveServer) -> None:
-    block = re.search(r"```js\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    block = re.search(r"```js\n(.*?)```", (ROOT / "docs" / "live.md").read_text(), re.DOTALL)
     assert block
     environment = {"URL": live.server.url, "KEY": live.customer, "AFTER": await live.now()}
     process = await _node("--input-type=module", "--eval", block[1], **environment)
