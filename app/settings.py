@@ -3,13 +3,15 @@
 Every setting is an environment variable `ORDERS_<NAME>`, or a line of `.env` in the current folder.
 """
 
+import io
 import json
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from jwt.algorithms import HMACAlgorithm
 from jwt.exceptions import InvalidKeyError
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -26,9 +28,7 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """Everything that can be configured, with its default."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, env_file=_DOTENV, env_file_encoding="utf-8", extra="ignore", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", frozen=True)
 
     database_url: str = Field(
         "sqlite+aiosqlite:///data/orders.db",
@@ -209,20 +209,6 @@ class Settings(BaseSettings):
             raise ValueError("ORDERS_REST_SUNSET: must not be earlier than ORDERS_REST_DEPRECATION")
         return self
 
-    @model_validator(mode="before")
-    @classmethod
-    def _no_unknown_names(cls, values: Any) -> Any:
-        # pydantic-settings would pass over them, or refuse other programs' names in .env too.
-        unknown = sorted(
-            name
-            for name in {**_environment(), **dotenv_values(_DOTENV)}
-            if name.upper().startswith(_PREFIX)
-            and name.upper().removeprefix(_PREFIX).lower() not in cls.model_fields
-        )
-        if unknown:
-            raise ValueError(f"unknown setting {', '.join(unknown)}")
-        return values
-
     @model_validator(mode="after")
     def _limits_go_together(self) -> Self:
         if self.persisted_only and not self.persisted_manifest:
@@ -236,16 +222,64 @@ class Settings(BaseSettings):
         """Settings from the environment and `.env`; an override that is not None wins.
 
         Raises:
-            SettingsError: a value is wrong, or a name that begins with `ORDERS_` is unknown.
+            SettingsError: a value is wrong, a name that begins with `ORDERS_` is unknown, or a line
+                of `.env` can't be read.
         """
+        environment = _named(_environment())
+        file = {name: v for name, v in _named(_dotenv()).items() if name not in environment}
+        unknown = sorted({*environment, *file} - {*cls.model_fields})
+        if unknown:
+            names = ", ".join(f"{_PREFIX}{name.upper()}" for name in unknown)
+            raise SettingsError(f"unknown setting {names}")
+        given = {name: value for name, value in overrides.items() if value is not None}
         try:
-            return cls(**{name: value for name, value in overrides.items() if value is not None})
+            return cls(**{**file, **given})
         except ValidationError as error:
             raise SettingsError("\n".join(_sentence(dict(e)) for e in error.errors())) from None
 
 
 def _environment() -> Mapping[str, str]:
     return os.environ  # noqa: TID251 (the one place that reads the environment)
+
+
+def _named(variables: Mapping[str, str]) -> dict[str, str]:
+    """Those of the variables that are settings, by the name of their field."""
+    return {
+        name[len(_PREFIX) :].lower(): value
+        for name, value in variables.items()
+        if name.upper().startswith(_PREFIX)
+    }
+
+
+def _dotenv() -> dict[str, str]:
+    """The lines of `.env`, other programs' too; nothing stands in for `${...}` in a value.
+
+    Raises:
+        SettingsError: it is not in UTF-8, or a line can't be read; none is passed over, because
+            a quote that is not closed may hide the lines after it.
+    """
+    file = Path(_DOTENV)
+    if not (file.is_file() or file.is_fifo()):
+        return {}  # some call a folder so
+    try:
+        text = file.read_bytes().decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:  # UTF-16, which PowerShell writes, has it beside each letter
+        raise SettingsError(f"{_DOTENV} is not in UTF-8")
+    values: dict[str, str] = {}
+    for binding in parse_stream(io.StringIO(text)):
+        statement = binding.original.string.lstrip()
+        is_ours = (binding.key or "").upper().startswith(_PREFIX)
+        if binding.error or (is_ours and binding.value is None):
+            blank = len(binding.original.string) - len(statement)
+            number = binding.original.line + binding.original.string[:blank].count("\n")
+            raise SettingsError(
+                f"{_DOTENV}: line {number} can't be read: write NAME=value, and close each quote"
+            )
+        if binding.key is not None and binding.value is not None:
+            values[binding.key] = binding.value
+    return values
 
 
 def _sentence(error: dict[str, Any]) -> str:

@@ -40,9 +40,7 @@ def database_url(path: Path) -> str:
 
 def settings_for(path: Path, **changes: Any) -> Settings:
     # Answers without `extensions.cost` unless a test asks for it.
-    return Settings(
-        _env_file=None, database_url=database_url(path), **{"cost_budget": 0, **changes}
-    )
+    return Settings(database_url=database_url(path), **{"cost_budget": 0, **changes})
 
 
 @dataclass

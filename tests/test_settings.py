@@ -101,6 +101,51 @@ def test_unknown_names_in_dotenv_are_refused(tmp_path: Path) -> None:
         Settings.load()
 
 
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("a${HOME}b$HOME", "a${HOME}b$HOME"),
+        ('it\'s, "so"#1', 'it\'s, "so"#1'),
+        (" spaces round it \t", "spaces round it"),
+        ("what # is left", "what"),
+        ("'what # is left'", "what # is left"),
+        (r"'it\'s \\ \n'", r"it's \ \n"),
+        ('["new # 1", "old"]', None),
+        ('\'["new # 1", "old"]\'', ("new # 1", "old")),
+    ],
+)
+def test_values_in_dotenv(tmp_path: Path, line: str, value: str | tuple[str, ...] | None) -> None:
+    (tmp_path / ".env").write_text(f"\ufeff# a comment\r\nORDERS_LEGACY_JWT_SECRET={line}\r\n")
+    if value is None:
+        with pytest.raises(SettingsError, match="must be a secret, or a JSON list"):
+            Settings.load()
+        return
+    secrets = tuple(s.get_secret_value() for s in Settings.load().legacy_jwt_secret)
+    assert secrets == (value if isinstance(value, tuple) else (value,))
+
+
+@pytest.mark.parametrize(
+    "line", ["OTHER='x", 'ORDERS_HOST="x', "ORDERS_PORT 80", "ORDERS_PORT", "ORDERS_HOST='a'b"]
+)
+def test_a_line_of_dotenv_that_cant_be_read_stops(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".env").write_text(f"OTHER\n\n\n{line}\nORDERS_PORT=9000\n")
+    message = r"^\.env: line 4 can't be read: write NAME=value, and close each quote$"
+    with pytest.raises(SettingsError, match=message):
+        Settings.load()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "latin-1"])
+def test_dotenv_in_another_encoding_stops(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / ".env").write_bytes("# é\nORDERS_PORT=9000\n".encode(encoding))
+    with pytest.raises(SettingsError, match=r"^\.env is not in UTF-8$"):
+        Settings.load()
+
+
+def test_a_folder_called_dotenv_is_none(tmp_path: Path) -> None:
+    (tmp_path / ".env").mkdir()
+    assert Settings.load().port == 8000
+
+
 @pytest.mark.parametrize("document", ["README.md", ".env.example"])
 def test_every_setting_is_documented_with_its_default(document: str) -> None:
     text = (ROOT / document).read_text()
