@@ -52,7 +52,14 @@ def serving_app(settings: Settings) -> Starlette:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         _stop_streams_on(number, app.state.feed, loop)
+    _stop_on_hangup()
     return app
+
+
+def _stop_on_hangup() -> None:
+    """Take SIGHUP, which a terminal sends when it is closed, for SIGTERM, unless it is ignored."""
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
 
 
 def _stop_streams_on(

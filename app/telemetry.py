@@ -2,8 +2,22 @@
 
 import logging
 import sys
+from asyncio import CancelledError
 
 import structlog
+
+
+class _BrokenOff(logging.Filter):
+    """Lets a server that stops and waits no longer say so in a line, in place of a traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Shorten what a task says that was broken off; pass over what the lifespan says."""
+        if record.exc_info and isinstance(record.exc_info[1], CancelledError):
+            record.exc_info = None
+            record.msg, record.args = "broken off: the server stops and waits no longer", ()
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+        text = record.getMessage()
+        return not (text.startswith("Traceback") and "CancelledError" in text.splitlines()[-1])
 
 
 def configure_logging(level: str, style: str) -> None:
@@ -42,6 +56,7 @@ def configure_logging(level: str, style: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=final)
     )
+    handler.addFilter(_BrokenOff())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import signal
 import socket
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from app.cli.program import ended_by_interrupts
 from app.cli.work import load_settings, require_migrated
 from app.db import migrations
 from app.db.engine import Database
@@ -35,22 +37,12 @@ def serve(
         typer.Option("--demo", help="Migrate, add the demo shop, and show keys to try."),
     ] = False,
 ) -> None:
-    """Run the service until Ctrl-C or SIGTERM; requests in flight are finished first."""
-    settings = load_settings(host=host, port=port, workers=workers, demo=demo or None)
-    check_manifest(settings)
-    listener = _listen(settings)
-    url = _url(settings.host, listener.getsockname()[1])
-    if settings.demo:
-        typer.echo(_welcome(url, asyncio.run(_demo(settings.database_url)).keys))
-        if settings.host not in {"127.0.0.1", "::1", "localhost"}:
-            typer.echo(
-                "Note: whoever reaches this address can read the demo administrator's key"
-                " in the playground.",
-                err=True,
-            )
-    else:
-        asyncio.run(_warn_unless_migrated(settings.database_url))
-        typer.echo(f"orders-graphql listens on {url}", err=True)
+    """Run the service until Ctrl-C, SIGTERM or SIGHUP; requests in flight are finished first."""
+    with ended_by_interrupts():
+        settings = load_settings(host=host, port=port, workers=workers, demo=demo or None)
+        check_manifest(settings)
+        listener = _listen(settings)
+        _prepare(settings, _url(settings.host, listener.getsockname()[1]))
     config = uvicorn.Config(
         functools.partial(serving_app, settings),
         factory=True,
@@ -70,11 +62,48 @@ def serve(
         if settings.workers == 1:
             uvicorn.Server(config).run(sockets=[listener])
         else:
-            Multiprocess(config, sockets=[listener]).run()
+            _Workers(config, sockets=[listener]).run()
     except KeyboardInterrupt:
         pass  # the server has stopped in good order already and passes Ctrl-C on
     finally:
         listener.close()
+
+
+class _Workers(Multiprocess):
+    """The server processes, which the parent starts and stops."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        before = signal.getsignal(signal.SIGHUP) if hasattr(signal, "SIGHUP") else None
+        super().__init__(config, sockets)
+        if before is signal.SIG_IGN:  # by nohup
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def init_processes(self) -> None:
+        """Start them all. What a terminal sends reaches them too, but is the parent's to handle."""
+        signals = {signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)}
+        before = {number: signal.signal(number, signal.SIG_IGN) for number in signals}
+        super().init_processes()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def handle_hup(self) -> None:
+        """Stop: a terminal was closed. There is nothing that a restart would read anew."""
+        self.should_exit.set()
+
+
+def _prepare(settings: Settings, url: str) -> None:
+    """Look after the database, and show who starts the server where it will be."""
+    if not settings.demo:
+        asyncio.run(_warn_unless_migrated(settings.database_url))
+        typer.echo(f"orders-graphql listens on {url}", err=True)
+        return
+    typer.echo(_welcome(url, asyncio.run(_demo(settings.database_url)).keys))
+    if settings.host not in {"127.0.0.1", "::1", "localhost"}:
+        typer.echo(
+            "Note: whoever reaches this address can read the demo administrator's key"
+            " in the playground.",
+            err=True,
+        )
 
 
 def _listen(settings: Settings) -> socket.socket:

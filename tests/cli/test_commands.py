@@ -20,7 +20,7 @@ from tests.shop import TABLE, UNKNOWN
 
 # A process of its own for each command, forked from one that has imported the program already.
 _PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["app.cli.program"])
+_PROCESSES.set_forkserver_preload(["app.cli.commands"])
 
 
 @dataclass

@@ -101,7 +101,7 @@ def test_a_second_start_shows_the_same_keys(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_requests_in_flight_finish(tmp_path: Path, workers: str, number: int) -> None:
     with running(tmp_path, "--demo", "--workers", workers) as server:
         port = int(server.url.rsplit(":", 1)[1])
@@ -124,8 +124,66 @@ def test_requests_in_flight_finish(tmp_path: Path, workers: str, number: int) ->
         assert answer.startswith(b"HTTP/1.1 200 OK")
         assert answer.endswith(b'{"acknowledged":true,"deletedCount":0}')
         status = server.process.wait(20)
-        assert status in {0, -number}
+        assert status in {0, -number, -signal.SIGTERM}
         assert "Traceback" not in server.log.read_text()
+
+
+@pytest.mark.parametrize("timeout_s", ["1", "30"])
+def test_what_is_broken_off_is_a_line_in_the_log(tmp_path: Path, timeout_s: str) -> None:
+    with running(tmp_path, "--demo", ORDERS_SHUTDOWN_TIMEOUT_S=timeout_s) as server:
+        assert httpx.get(f"{server.url}/healthz", timeout=30).status_code == 200
+        key = server.key("Customer's key")
+        port = int(server.url.rsplit(":", 1)[1])
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+            connection.sendall(
+                b"POST /orders/delete HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                + f"Authorization: {key}\r\nExpect: 100-continue\r\n".encode()
+                + b"Content-Length: 15\r\n\r\n{"
+            )
+            assert connection.recv(65536).startswith(b"HTTP/1.1 100 Continue")
+            server.process.send_signal(signal.SIGINT)
+            if timeout_s == "30":
+                deadline = time.monotonic() + 20
+                while "Waiting for connections" not in server.log.read_text():
+                    assert time.monotonic() < deadline
+                    time.sleep(0.02)
+                server.process.send_signal(signal.SIGINT)
+            assert server.process.wait(20) in {0, -signal.SIGINT}
+        log = server.log.read_text()
+    assert "Traceback" not in log
+    assert log.count("broken off: the server stops") == 1
+
+
+def _start(folder: Path, *paths: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "app", "serve", "--demo", "--port", "0"],
+        cwd=folder,
+        env={"PYTHONPATH": ":".join(map(str, (*paths, ROOT))), "PATH": "/usr/bin:/bin"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_an_interrupt_amid_the_imports_is_quiet(tmp_path: Path) -> None:
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    (slow / "typer.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(20)\n"
+    )
+    process = _start(tmp_path, slow)
+    assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == 130
+
+
+def test_an_interrupt_while_the_demo_is_made_is_quiet(tmp_path: Path) -> None:
+    process = _start(tmp_path)
+    while process.poll() is None and not (tmp_path / "data" / "orders.db-wal").exists():
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert "Traceback" not in errors
+    assert process.returncode in {0, 130}  # 0 if it was serving by then
 
 
 def test_a_port_in_use_is_explained(tmp_path: Path) -> None:
