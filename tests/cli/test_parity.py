@@ -384,6 +384,21 @@ class TestWhatCantBeRun:
             ('{"path":"/x","bdy":1}', "line 2: bdy is no field of a call"),
             ('{"path":"/x","body":1,"text":"1"}', "line 2: has both body and text"),
             ('{"path":"/x","headers":{"A":"b\\nc"}}', "line 2: header 'A' can't be sent"),
+            ('{"path":"/x","headers":{"A":" b"}}', "line 2: header 'A' can't be sent"),
+            ('{"path":"/x","headers":{"A b":"c"}}', "line 2: header 'A b' can't be sent"),
+            ('{"path":"/x","key":"clé"}', "line 2: header 'Authorization' can't be sent"),
+            (
+                '{"path":"/x","headers":{"Content-Length":"5"}}',
+                "line 2: header 'Content-Length' follows from the call: leave it out",
+            ),
+            (
+                '{"path":"/x","headers":{"transfer-encoding":"gzip"}}',
+                "line 2: header 'transfer-encoding' follows from the call: leave it out",
+            ),
+            (
+                '{"path":"/x","headers":{"Host":"a","host":"b"}}',
+                "line 2: header 'Host' stands twice",
+            ),
         ],
     )
     def test_a_line_that_is_no_call(self, terminal: Terminal, line: str, reason: str) -> None:
@@ -395,6 +410,47 @@ class TestWhatCantBeRun:
         )
         assert (done.returncode, done.stdout) == (2, "")
         assert reason in " ".join(re.sub("[│╭╰─╮╯]", " ", done.stderr).split())
+
+    @pytest.mark.parametrize(
+        ("request_", "reason"),
+        [
+            (
+                {"method": "GET", "url": "http://x/orders/gét"},
+                "entry 1: GET '/orders/gét' can't be sent",
+            ),
+            (
+                {"method": "GET IT", "url": "http://x/orders/get_all"},
+                "entry 1: GET IT '/orders/get_all' can't be sent",
+            ),
+            (
+                {
+                    "method": "POST",
+                    "url": "http://x/orders/add",
+                    "postData": {"text": "e30", "encoding": "base64"},
+                },
+                "entry 1: its body can't be read",
+            ),
+        ],
+    )
+    def test_an_entry_that_is_no_call(
+        self, terminal: Terminal, request_: Mapping[str, Any], reason: str
+    ) -> None:
+        archive = {"log": {"entries": [{"request": request_}]}}
+        (terminal.folder / "shop.har").write_text(json.dumps(archive))
+        done = terminal.run(
+            *("parity", "--legacy", "http://127.0.0.1:1", "--ours", "http://127.0.0.1:1"),
+            "shop.har",
+        )
+        assert (done.returncode, done.stdout) == (2, "")
+        assert reason in " ".join(re.sub("[│╭╰─╮╯]", " ", done.stderr).split())
+
+    def test_a_report_that_cant_be_written_is_no_difference(self, terminal: Terminal) -> None:
+        with stubs({"/x": _json(200, [])}, {"/x": _json(200, [])}) as pair:
+            done = _parity(terminal, pair, {"path": "/x"}, more="--report /dev/full")
+        assert (done.returncode, done.stdout) == (3, "1 call, 1 the same, 0 different.\n")
+        assert done.stderr == (
+            "orders: the comparison broke off: OSError: [Errno 28] No space left on device\n"
+        )
 
     @pytest.mark.parametrize(
         "arguments",

@@ -5,6 +5,7 @@ All of a file is read and checked before the first call is sent.
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -27,6 +28,11 @@ _RECORDED_HEADERS = frozenset(
     }
 )
 _ORDER_PATHS = "/orders/"
+# They say how a body travels, which is for the client to say.
+_OWN_HEADERS = frozenset({"content-length", "transfer-encoding", "upgrade"})
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z", re.ASCII)
+_VALUE = re.compile(r"(?:[!-~](?:[ -~\t]*[!-~])?)?\Z", re.ASCII)
+_TARGET = re.compile(r"[!-~]+\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +158,7 @@ def calls_for_keys(text: str) -> tuple[Call, ...]:
     calls: list[Call] = []
     for number, line in enumerate(text.splitlines(), 1):
         if key := line.strip():
-            if not key.isascii() or not key.isprintable():
+            if not _VALUE.match(key):
                 raise ValueError(f"line {number}: a key must be printable ASCII")
             headers = {"Authorization": key}
             calls.append(Call(f"key {len(calls) + 1}", "GET", "/orders/get_all", headers))
@@ -189,9 +195,12 @@ def _archive(whole: object) -> Recording:
         headers = {h.name: h.value for h in request.headers if h.name.lower() in _RECORDED_HEADERS}
         content = None
         if request.post_data is not None:
-            content = request.post_data.text.encode()
-            if request.post_data.encoding == "base64":
-                content = base64.b64decode(content)
+            try:
+                content = request.post_data.text.encode()
+                if request.post_data.encoding == "base64":
+                    content = base64.b64decode(content)
+            except ValueError:
+                raise ValueError(f"entry {number}: its body can't be read") from None
         calls.append(
             _checked(Call(f"entry {number}", request.method.upper(), path, headers, content))
         )
@@ -199,9 +208,21 @@ def _archive(whole: object) -> Recording:
 
 
 def _checked(call: Call) -> Call:
+    """The call, if it can be sent.
+
+    Raises:
+        ValueError: it can't; the message does not show the value of a header, which may be a key.
+    """
+    if not _TOKEN.match(call.method) or not _TARGET.match(call.path):
+        raise ValueError(f"{call.source}: {call.method} {call.path!r} can't be sent")
+    names = [name.lower() for name in call.headers]
     for name, value in call.headers.items():
-        if not name.isascii() or not value.isprintable() or not name.isprintable():
+        if not _TOKEN.match(name) or not _VALUE.match(value):
             raise ValueError(f"{call.source}: header {name!r} can't be sent")
+        if name.lower() in _OWN_HEADERS:
+            raise ValueError(f"{call.source}: header {name!r} follows from the call: leave it out")
+    if names.count("host") > 1:
+        raise ValueError(f"{call.source}: header 'Host' stands twice")
     return call
 
 

@@ -1,6 +1,7 @@
 """The command: its options, and what people and scripts get to see."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import httpx
@@ -102,54 +103,70 @@ def parity(
 ) -> None:
     """Replay calls against two servers and show where their answers differ.
 
-    Exit status: 0 no difference, 1 differences, 2 wrong usage, 3 a server gave no answer.
+    Exit status: 0 no difference, 1 differences, 2 wrong usage, 3 a server gave no answer, or
+    the comparison could not be finished for another reason.
     """
     recording = _recording(calls, keys)
     redaction = _Redaction(recording.calls)
-    tally = Tally()
-    different: list[tuple[Call, Outcome]] = []
-    accepted = RULES if accept and "all" in accept else accept or ()
-    with Server("legacy", legacy, timeout) as theirs, Server("new", ours, timeout) as own:
-        outcomes = replay(
-            recording.calls,
-            (theirs, own),
-            writes=writes,
-            headers=list(dict.fromkeys([*HEADERS, *(name.lower() for name in header or ())])),
-            masking=Masking(mask or ()),
-            accept=accepted,
-            tally=tally,
-        )
-        for call, outcome in outcomes:
-            if outcome.differences:
-                different.append((call, outcome))
-                if len(different) <= show:
-                    _print(call, outcome, redaction)
-    _sum_up(tally, recording, len(different) - show)
-    if report:
-        report.write(
-            orjson.dumps(
-                {
-                    "legacy": legacy,
-                    "ours": ours,
-                    "calls": len(recording.calls),
-                    "same": tally.same,
-                    "different": tally.different,
-                    "not_sent": tally.not_sent,
-                    "accepted": dict(tally.accepted),
-                    "failed": redaction.of(tally.failed) if tally.failed else None,
-                    "passed_over": recording.passed_over,
-                    "differences": [
-                        line for pair in different for line in _report(*pair, redaction)
-                    ],
-                },
-                option=orjson.OPT_INDENT_2,
+    with _unfinished(redaction):
+        tally = Tally()
+        different: list[tuple[Call, Outcome]] = []
+        accepted = RULES if accept and "all" in accept else accept or ()
+        with Server("legacy", legacy, timeout) as theirs, Server("new", ours, timeout) as own:
+            outcomes = replay(
+                recording.calls,
+                (theirs, own),
+                writes=writes,
+                headers=list(dict.fromkeys([*HEADERS, *(name.lower() for name in header or ())])),
+                masking=Masking(mask or ()),
+                accept=accepted,
+                tally=tally,
             )
-        )
-    if tally.failed:
-        typer.echo(f"orders: {redaction.of(tally.failed)}", err=True)
-        raise typer.Exit(_UNFINISHED)
-    if different:
-        raise typer.Exit(_DIFFERENT)
+            for call, outcome in outcomes:
+                if outcome.differences:
+                    different.append((call, outcome))
+                    if len(different) <= show:
+                        _print(call, outcome, redaction)
+        _sum_up(tally, recording, len(different) - show)
+        if report:
+            report.write(
+                orjson.dumps(
+                    {
+                        "legacy": legacy,
+                        "ours": ours,
+                        "calls": len(recording.calls),
+                        "same": tally.same,
+                        "different": tally.different,
+                        "not_sent": tally.not_sent,
+                        "accepted": dict(tally.accepted),
+                        "failed": redaction.of(tally.failed) if tally.failed else None,
+                        "passed_over": recording.passed_over,
+                        "differences": [
+                            line for pair in different for line in _report(*pair, redaction)
+                        ],
+                    },
+                    option=orjson.OPT_INDENT_2,
+                )
+            )
+            report.flush()  # what fails after the command is passed over in silence
+        if tally.failed:
+            typer.echo(f"orders: {redaction.of(tally.failed)}", err=True)
+            raise typer.Exit(_UNFINISHED)
+        if different:
+            raise typer.Exit(_DIFFERENT)
+
+
+@contextmanager
+def _unfinished(redaction: "_Redaction") -> Generator[None]:
+    """Give whatever goes wrong a status of its own: the usual one says that answers differ."""
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except Exception as error:
+        message = redaction.of(f"{type(error).__name__}: {error}")
+        typer.echo(f"orders: the comparison broke off: {message}", err=True)
+        raise typer.Exit(_UNFINISHED) from error
 
 
 def _recording(calls: typer.FileBinaryRead | None, keys: typer.FileText | None) -> Recording:
