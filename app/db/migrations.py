@@ -51,9 +51,9 @@ async def current(database: Database) -> str | None:
 async def migrate(url: str, revision: str = "head") -> None:
     """Bring the database to a migration, all of the way or not at all.
 
-    Two processes that do this at once take turns. SQLite alters a table by making it anew, and
-    dropping the old one would delete what refers to it; so foreign keys are off on this connection
-    and are checked before the commit.
+    A database that is there already is only read. Two processes that do this at once take turns.
+    SQLite alters a table by making it anew, and dropping the old one would delete what refers to
+    it; so foreign keys are off on this connection and are checked before the commit.
 
     Args:
         url: The database; its folder and file are made where there are none.
@@ -65,10 +65,13 @@ async def migrate(url: str, revision: str = "head") -> None:
         RuntimeError: the data would break a foreign key; nothing is changed.
     """
     database = Database(url, foreign_keys=False)
+    target = newest() if revision == "head" else revision
     try:
+        if database.path.exists() and await current(database) == target:
+            return
         await database.create()
         async with database.transaction() as connection:
-            await connection.run_sync(_run, revision)
+            await connection.run_sync(_run, target)
     finally:
         await database.dispose()
 
@@ -77,8 +80,10 @@ def _run(connection: Connection, revision: str) -> None:
     config = _config(connection)
     script = ScriptDirectory.from_config(config)
     at = MigrationContext.configure(connection).get_current_revision()
+    if at == revision:
+        return  # another process was faster
     applied = {step.revision for step in script.walk_revisions("base", at)} if at else set()
-    if revision == "base" or (revision in applied and revision != at):
+    if revision == "base" or revision in applied:
         command.downgrade(config, revision)
     else:
         command.upgrade(config, revision)

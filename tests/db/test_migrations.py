@@ -1,5 +1,6 @@
 """One schema, three ways to it: the migrations, the tables in code, and back again."""
 
+import asyncio
 import re
 import sqlite3
 from pathlib import Path
@@ -82,8 +83,17 @@ async def test_data_that_would_break_a_foreign_key_is_not_migrated(database_path
             "INSERT INTO order_items VALUES ('u', 'o', 0, 'i', 'p', 'n', NULL, 1, 1, 'Budget')"
         )
     connection.close()
+    url = database_url(database_path)
+    before = schema_of(database_path)
     with pytest.raises(RuntimeError, match="1 rows would refer to rows that are missing"):
-        await migrations.migrate(database_url(database_path))
+        await migrations.migrate(url, "0002")
+    assert schema_of(database_path) == before
+
+
+async def test_a_database_that_is_up_to_date_is_only_read(shop: Shop) -> None:
+    # It would wait here for the transaction, and in the end fail.
+    async with shop.database.transaction():
+        await asyncio.wait_for(migrations.migrate(database_url(shop.database.path)), 10)
 
 
 async def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
