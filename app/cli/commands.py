@@ -38,7 +38,10 @@ def run() -> None:
         app()
     except Unavailable as error:
         cause = error.__cause__
-        reason = getattr(cause, "orig", None) or cause or "there is none"
+        reason = str(getattr(cause, "orig", None) or cause or "there is none")
+        if "unable to open" in reason or "readonly" in reason:
+            # What SQLite says names neither the file nor those that it keeps beside it.
+            reason += " (its folder must be writable, for reading too)"
         print(f"orders: the database can't be used: {reason}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
     except (AppError, SettingsError, RuntimeError, OSError) as error:

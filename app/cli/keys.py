@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.cli.work import in_transaction, print_table
+from app.cli.work import in_transaction, print_table, reading
 from app.domain import clock
 from app.domain.principal import Scope
 from app.services import auth
-from app.services.users import find_user, list_users
+from app.services.users import User, find_user, list_users
 
 app = typer.Typer(help="API keys.", no_args_is_help=True)
 
@@ -58,32 +58,34 @@ def create(
 def list_() -> None:
     """List all keys, oldest first; of each only how it begins."""
 
-    async def work(connection: AsyncConnection) -> None:
-        owners = {user.id: user.email or user.id for user in await list_users(connection)}
-        now = clock.now()
-        print_table(
-            ("PREFIX", "USER", "NAME", "SCOPES", "STATE", "CREATED", "LAST USED"),
-            [
-                (
-                    key.prefix,
-                    owners[key.user_id],
-                    key.name or "-",
-                    ",".join(key.scopes),
-                    "revoked"
-                    if key.revoked_at
-                    else "expired"
-                    if key.expires_at and key.expires_at <= now
-                    else f"until {clock.rfc3339(key.expires_at)}"
-                    if key.expires_at
-                    else "works",
-                    clock.rfc3339(key.created_at),
-                    clock.rfc3339(key.last_used_at) if key.last_used_at else "never",
-                )
-                for key in await auth.list_keys(connection)
-            ],
-        )
+    async def work(connection: AsyncConnection) -> tuple[list[auth.ApiKey], list[User]]:
+        # Keys first: whose each of them is, is there when users are read.
+        return await auth.list_keys(connection), await list_users(connection)
 
-    in_transaction(work)
+    keys, users = reading(work)
+    owners = {user.id: user.email or user.id for user in users}
+    now = clock.now()
+    print_table(
+        ("PREFIX", "USER", "NAME", "SCOPES", "STATE", "CREATED", "LAST USED"),
+        [
+            (
+                key.prefix,
+                owners[key.user_id],
+                key.name or "-",
+                ",".join(key.scopes),
+                "revoked"
+                if key.revoked_at
+                else "expired"
+                if key.expires_at and key.expires_at <= now
+                else f"until {clock.rfc3339(key.expires_at)}"
+                if key.expires_at
+                else "works",
+                clock.rfc3339(key.created_at),
+                clock.rfc3339(key.last_used_at) if key.last_used_at else "never",
+            )
+            for key in keys
+        ],
+    )
 
 
 @app.command("revoke")

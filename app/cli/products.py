@@ -11,7 +11,7 @@ import typer
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.cli.work import in_transaction, print_table
+from app.cli.work import in_transaction, print_table, reading
 from app.domain.ids import ProductId, parse_object_id
 from app.domain.money import DEFAULT_CURRENCY, decimal_amount, minor_from_decimal
 from app.domain.order import Product, text_problem
@@ -102,7 +102,7 @@ def import_(
 @app.command("list")
 def list_() -> None:
     """List all products by name."""
-    products = in_transaction(lambda connection: first_products(connection, size=None))
+    products = reading(lambda connection: first_products(connection, size=None))
     print_table(
         ("ID", "NAME", "PRICE", "IMAGE"),
         [

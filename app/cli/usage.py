@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.work import in_transaction, print_table
+from app.cli.work import print_table, reading
 from app.domain.clock import rfc3339
 from app.services.auth import LEGACY_KEY_ID
 from app.services.rest_usage import Usage, usage_of_last_days
@@ -30,7 +30,7 @@ def usage(
 
     A running server writes its counts down every 15 seconds, and when it stops.
     """
-    found = in_transaction(lambda connection: usage_of_last_days(connection, days))
+    found = reading(lambda connection: usage_of_last_days(connection, days))
     if as_json:
         typer.echo(json.dumps([_facts(used) for used in found], indent=2))
         return

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.work import in_transaction, print_table
+from app.cli.work import in_transaction, print_table, reading
 from app.domain.clock import rfc3339
 from app.services.users import add_user, list_users
 
@@ -31,7 +31,7 @@ def add(
 @app.command("list")
 def list_() -> None:
     """List all accounts, oldest first."""
-    users = in_transaction(list_users)
+    users = reading(list_users)
     print_table(
         ("ID", "E-MAIL", "NAME", "ADMIN", "SINCE"),
         [

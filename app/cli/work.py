@@ -59,6 +59,20 @@ def in_transaction(work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
     return with_database(run)
 
 
+def reading(work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    """Run work that only reads: it waits for nobody who writes, and needs no right to.
+
+    Raises:
+        RuntimeError: as for `with_database`.
+    """
+
+    async def run(database: Database) -> T:
+        async with database.read() as connection:
+            return await work(connection)
+
+    return with_database(run)
+
+
 async def require_migrated(database: Database) -> None:
     """Make sure that the database is there and up to date.
 

@@ -62,7 +62,8 @@ async def migrate(url: str, revision: str = "head") -> None:
 
     Raises:
         Unavailable: the database can't be reached.
-        RuntimeError: the data would break a foreign key; nothing is changed.
+        RuntimeError: the data would break a foreign key, or the database is of a newer version;
+            nothing is changed.
     """
     database = Database(url, foreign_keys=False)
     target = newest() if revision == "head" else revision
@@ -82,6 +83,8 @@ def _run(connection: Connection, revision: str) -> None:
     at = MigrationContext.configure(connection).get_current_revision()
     if at == revision:
         return  # another process was faster
+    if at is not None and at not in {step.revision for step in script.walk_revisions()}:
+        raise RuntimeError(f"the database is at migration {at}, which only a newer version knows")
     applied = {step.revision for step in script.walk_revisions("base", at)} if at else set()
     if revision == "base" or revision in applied:
         command.downgrade(config, revision)

@@ -282,6 +282,16 @@ class TestProducts:
         assert message in self._import(migrated_terminal, "p.jsonl", content)
 
 
+@pytest.mark.parametrize("command", ["users list", "keys list", "products list", "usage"])
+def test_reading_does_not_wait_for_who_writes(migrated_terminal: Terminal, command: str) -> None:
+    database = sqlite3.connect(migrated_terminal.folder / "data" / "orders.db")
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        assert len(migrated_terminal.ok(*command.split()).splitlines()) == 1
+    finally:
+        database.close()
+
+
 class TestUsage:
     HEADER = ("CALLER", "KEY", "PATH", "CALLS", "LAST", "SEEN", "IN", "GRAPHQL")
 

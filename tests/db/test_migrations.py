@@ -96,6 +96,14 @@ async def test_a_database_that_is_up_to_date_is_only_read(shop: Shop) -> None:
         await asyncio.wait_for(migrations.migrate(database_url(shop.database.path)), 10)
 
 
+async def test_a_database_of_a_newer_version_is_left_alone(database_path: Path) -> None:
+    with sqlite3.connect(database_path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(RuntimeError, match="at migration 9999, which only a newer version knows"):
+        await migrations.migrate(database_url(database_path))
+
+
 async def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "orders.db"
     path.write_bytes(b"a letter, not a database\n" * 100)
