@@ -41,7 +41,7 @@ def run() -> None:
         reason = str(getattr(cause, "orig", None) or cause or "there is none")
         if "unable to open" in reason or "readonly" in reason:
             # What SQLite says names neither the file nor those that it keeps beside it.
-            reason += " (its folder must be writable, for reading too)"
+            reason += " (to read, its folder must be writable; to write, the file too)"
         print(f"orders: the database can't be used: {reason}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
     except (AppError, SettingsError, RuntimeError, OSError) as error:
