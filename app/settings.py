@@ -48,6 +48,12 @@ class Settings(BaseSettings):
     body_limit_bytes: int = Field(
         1_000_000, ge=102_400, lt=2_000_000, description="Largest request body accepted."
     )
+    max_header_bytes: int = Field(
+        65_536,
+        ge=32_768,
+        le=1_048_576,
+        description="Largest address and headers of a request, taken together.",
+    )
     max_query_depth: int = Field(12, ge=1, description="Deepest nesting of a GraphQL operation.")
     max_query_tokens: int = Field(
         2_000, ge=100, description="Most tokens in a GraphQL document (comments not counted)."

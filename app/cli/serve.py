@@ -16,6 +16,7 @@ from app.db import migrations
 from app.db.engine import Database
 from app.domain.errors import Unavailable
 from app.main import check_manifest, serving_app
+from app.protocol import BoundedHeaders
 from app.services.demo import DemoKeys, DemoShop, ensure_demo
 from app.settings import Settings
 
@@ -52,6 +53,8 @@ def serve(
         server_header=False,
         workers=settings.workers,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
+        http=BoundedHeaders,
+        h11_max_incomplete_event_size=settings.max_header_bytes,
         ws_max_size=settings.body_limit_bytes,
         ws_ping_interval=settings.live_ping_interval_s,
         ws_ping_timeout=_PONG_WAIT_S,

@@ -7,6 +7,7 @@ KEY = HOST + b"Authorization: <key customer>\r\n"
 JSON = KEY + b"Content-Type: application/json\r\n"
 CHUNKED = JSON + b"Transfer-Encoding: chunked\r\n\r\n"
 NOT_HTTP = b"Invalid HTTP request received."
+TOO_LARGE = b'{"msg":"Address and headers must not be larger than 65536 bytes."}'
 NONE_DELETED = b'{"acknowledged":true,"deletedCount":0}'
 DELETE = b"POST /orders/delete HTTP/1.1\r\n"
 GET = b"GET /orders/get_all HTTP/1.1\r\n"
@@ -68,6 +69,28 @@ CASES = [
         DELETE + CLOSE + JSON + b'Expect: 100-continue\r\nContent-Length: 14\r\n\r\n{"orderId":[]}',
         100,
         NONE_DELETED,
+    ),
+    *(
+        Raw(name, sent, 431, TOO_LARGE, "headers-size")
+        for name, sent in (
+            ("a header that does not end", GET + KEY + b"X: " + b"x" * 400_000),
+            ("a header over the limit", GET + KEY + b"X: " + b"x" * 65_536 + b"\r\n\r\n"),
+            ("many headers", GET + KEY + b"X-Y: abcdefgh\r\n" * 5_000 + b"\r\n"),
+            ("a long address", GET.replace(b"all", b"all?" + b"x" * 70_000)),
+            ("a name of a header that does not end", GET + KEY + b"x" * 400_000),
+        )
+    ),
+    Raw(
+        "headers just under the limit",
+        GET + CLOSE + KEY + b"X: " + b"x" * 65_300 + b"\r\n\r\n",
+        200,
+        b"[]",
+    ),
+    Raw(
+        "many requests at once, together over the limit",
+        (GET + KEY + b"\r\n") * 700 + GET + CLOSE + KEY + b"\r\n",
+        200,
+        b"[]",
     ),
     Raw("HTTP/1.0", b"GET /orders/get_all HTTP/1.0\r\n" + KEY + b"\r\n", 200, b"[]"),
     Raw(
