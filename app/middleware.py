@@ -76,14 +76,15 @@ class Cors:
     """Let pages of any origin call. Keys travel in a header, so there are no cookies to protect.
 
     Source: Fetch standard, CORS protocol. `*` as allowed header would not cover Authorization, so
-    that one is named, and whatever a preflight asks for is allowed beside it.
+    that one is named, and whatever a preflight asks for is allowed beside it. Pages for people are
+    for no other page to read: the playground of a demo holds an administrator's key.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a preflight; to every other answer add who may read it."""
+        """Answer a preflight; to every other answer but pages add who may read it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -95,8 +96,9 @@ class Cors:
         async def send_with_origin(message: Message) -> None:
             if message["type"] == "http.response.start":
                 answer = MutableHeaders(scope=message)
-                answer["Access-Control-Allow-Origin"] = "*"
-                answer["Access-Control-Expose-Headers"] = _EXPOSED
+                if not answer.get("content-type", "").startswith("text/html"):
+                    answer["Access-Control-Allow-Origin"] = "*"
+                    answer["Access-Control-Expose-Headers"] = _EXPOSED
             await send(message)
 
         await self._app(scope, receive, send_with_origin)

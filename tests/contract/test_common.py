@@ -43,6 +43,14 @@ async def test_every_answer_of_the_service_may_be_read_by_any_origin(shop: Shop)
     assert {answer.headers["access-control-allow-origin"] for answer in answers} == {"*"}
 
 
+@pytest.mark.parametrize("path", ["/", "/docs", "/graphql"])
+async def test_no_page_for_people_may_be_read_by_another(shop: Shop, path: str) -> None:
+    headers = {"Accept": "text/html", "Origin": "https://elsewhere.example"}
+    page = await shop.rest("GET", path, key=None, headers=headers)
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert not [name for name in page.headers if name.startswith("access-control")]
+
+
 @pytest.mark.parametrize("sent", ["a b", "x" * 65, 'x"y', ""])
 async def test_a_request_id_that_is_not_sane_is_replaced(shop: Shop, sent: str) -> None:
     made = await shop.rest("GET", "/orders/get_all", headers={"X-Request-Id": sent})
