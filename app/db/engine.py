@@ -176,8 +176,13 @@ class Database:
             return int(version)
 
     async def create(self) -> None:
-        """Make the database's folder and file where there are none."""
+        """Make the database's folder and file where there are none; the file is its owner's alone.
+
+        SQLite gives the files that it keeps beside it the same permissions.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.path.exists():
+            self.path.touch(0o600)
         with _failures_named(None):
             async with self._writer.connect() as connection:
                 await connection.execute(text("PRAGMA user_version"))

@@ -101,6 +101,17 @@ class TestMigrate:
         assert terminal.ok("migrate") == ""
         terminal.ok("migrate", "--check")
 
+    def test_the_file_is_its_owners_alone(self, terminal: Terminal) -> None:
+        folder = terminal.folder / "data"
+        folder.mkdir(0o750)
+        terminal.ok("migrate")
+        assert stat.S_IMODE((folder / "orders.db").stat().st_mode) == 0o600
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o750
+        # Whoever lets others at it is obeyed.
+        (folder / "orders.db").chmod(0o660)
+        terminal.ok("migrate")
+        assert stat.S_IMODE((folder / "orders.db").stat().st_mode) == 0o660
+
     def test_commands_ask_for_it(self, terminal: Terminal) -> None:
         for command in (["demo"], ["users", "list"], ["keys", "create", "a@b.example"]):
             assert "run `orders migrate` first" in terminal.fails(*command)

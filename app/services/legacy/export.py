@@ -47,6 +47,7 @@ async def export_dump(database: Database, folder: Path, *, overwrite: bool) -> d
         async with database.read() as connection:
             # Orders first: whoever placed one is there when users are read.
             for collection in reversed(COLLECTIONS):
+                fresh[collection].touch(0o600)
                 with fresh[collection].open("wb") as output:
                     written[collection] = 0
                     async for document in _DOCUMENTS[collection](connection):

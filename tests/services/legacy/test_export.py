@@ -133,6 +133,11 @@ class TestExport:
         await export_dump(shop.database, tmp_path, overwrite=True)
         assert (tmp_path / "orders.json").read_text() == ""
 
+    async def test_files_are_their_owners_alone(self, shop: Shop, tmp_path: Path) -> None:
+        await export_dump(shop.database, tmp_path / "out", overwrite=False)
+        modes = {file.name: file.stat().st_mode & 0o777 for file in (tmp_path / "out").iterdir()}
+        assert modes == dict.fromkeys(("users.json", "products.json", "orders.json"), 0o600)
+
 
 def _canonical_again(line: str) -> str:
     return json.dumps(json.loads(line))
