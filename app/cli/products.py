@@ -164,6 +164,15 @@ def _json_lines(text: TextIO) -> Iterator[tuple[int, Any]]:
 
 def _csv(text: TextIO) -> Iterator[tuple[int, Any]]:
     reader = csv.DictReader(text, strict=True)
+    header = reader.fieldnames or ()
+    missing = [
+        name
+        for name, field in _Line.model_fields.items()
+        if field.is_required() and name not in header
+    ]
+    if missing:
+        yield 1, f"the header lacks {', '.join(missing)} (columns are separated by commas)"
+        return
     for row in reader:
         if None in row:
             yield reader.line_num, "more columns than the header has"
