@@ -12,12 +12,15 @@ from app.services.demo import ensure_demo
 
 def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print the keys as JSON.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Add it beside other people's data, too.")
+    ] = False,
 ) -> None:
     """Add the demo shop, if it is not there yet, and print a customer's and an administrator's key.
 
     3 users, 40 products and 600 orders over 18 months, the same each time.
     """
-    shop = with_database(ensure_demo)
+    shop = with_database(lambda database: ensure_demo(database, beside_others=force))
     typer.echo(
         "Added the demo shop." if shop.created else "The demo shop is there already.", err=True
     )

@@ -17,7 +17,7 @@ from app.db.engine import Database
 from app.domain.errors import Unavailable
 from app.main import check_manifest, serving_app
 from app.protocol import BoundedHeaders
-from app.services.demo import DemoKeys, DemoShop, ensure_demo
+from app.services.demo import DemoKeys, DemoShop, ensure_demo, require_room
 from app.settings import Settings
 
 _BACKLOG = 2_048
@@ -129,9 +129,10 @@ def _url(host: str, port: int) -> str:
 
 
 async def _demo(url: str) -> DemoShop:
-    await migrations.migrate(url)
     database = Database(url)
     try:
+        await require_room(database)
+        await migrations.migrate(url)
         return await ensure_demo(database)
     finally:
         await database.dispose()

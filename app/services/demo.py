@@ -7,6 +7,7 @@ that each start can show them again.
 import os
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -20,6 +21,7 @@ from sqlmodel import col
 from app.db import tables
 from app.db.engine import Database
 from app.domain import clock
+from app.domain.errors import InvalidInput, Unavailable
 from app.domain.ids import OrderId, ProductId, UserId
 from app.domain.money import DEFAULT_CURRENCY
 from app.domain.order import (
@@ -94,19 +96,25 @@ def read_keys(database_path: Path) -> DemoKeys | None:
         return None
 
 
-async def ensure_demo(database: Database) -> DemoShop:
+async def ensure_demo(database: Database, *, beside_others: bool = False) -> DemoShop:
     """Make the demo shop where there is none, and two keys that work; else change nothing.
+
+    Args:
+        database: Where to; migrated.
+        beside_others: Also where other people's data is.
 
     Raises:
         Unavailable: the database can't be written, or was not migrated.
-        InvalidInput: an e-mail address of the demo belongs to another user.
+        InvalidInput: the database has users, but no demo shop; or an e-mail address of the demo
+            belongs to another user.
     """
     kept = read_keys(database.path)
     async with database.transaction() as connection:
         people = _people()
-        exists = select(col(tables.User.id)).where(col(tables.User.id) == people[0].id)
-        created = (await connection.execute(exists)).first() is None
+        created = not await _has_user(connection, people[0].id)
         if created:
+            if not beside_others:
+                await _require_no_users(connection)
             await _fill(connection, people)
         customer, _, admin = people
         keys = DemoKeys(
@@ -116,6 +124,33 @@ async def ensure_demo(database: Database) -> DemoShop:
         if keys != kept:
             _write_keys(database.path, keys)
     return DemoShop(keys, created)
+
+
+async def require_room(database: Database) -> None:
+    """Make sure that the demo shop is there, or can be added to a database of any version.
+
+    Raises:
+        InvalidInput: the database has users, but no demo shop.
+    """
+    # Without a file, or without tables in it, there are no users.
+    with suppress(Unavailable):
+        async with database.read() as connection:
+            if not await _has_user(connection, _people()[0].id):
+                await _require_no_users(connection)
+
+
+async def _has_user(connection: AsyncConnection, id_: UserId) -> bool:
+    user = col(tables.User.id)
+    return await connection.scalar(select(user).where(user == id_)) is not None
+
+
+async def _require_no_users(connection: AsyncConnection) -> None:
+    if await connection.scalar(select(col(tables.User.id)).limit(1)) is not None:
+        raise InvalidInput.single(
+            "holds users that are not the demo's: the demo shop, with an administrator's key, goes"
+            " into a database of its own (ORDERS_DATABASE_URL), or here by `orders demo --force`",
+            "database",
+        )
 
 
 async def _working_key(connection: AsyncConnection, user: User, kept: str | None) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from app.cli.program import run
+from app.db import migrations
 from app.domain import clock
 from tests.shop import TABLE, UNKNOWN
 
@@ -148,6 +149,32 @@ class TestDemo:
         assert len(migrated_terminal.ok("users", "list").splitlines()) == 4
         assert len(migrated_terminal.ok("products", "list").splitlines()) == 41
 
+    def test_is_not_added_to_other_peoples_data_unasked(self, migrated_terminal: Terminal) -> None:
+        run = migrated_terminal
+        run.ok("users", "add", "ann@shop.example")
+        path = run.folder / "data" / "orders.db"
+        with sqlite3.connect(
+            path
+        ) as database:  # of an older version, which nobody asked to migrate
+            database.execute("UPDATE alembic_version SET version_num = '0003'")
+        database.close()
+        before = path.read_bytes()
+        message = "orders: database holds users that are not the demo's: "
+        assert run.fails("serve", "--demo", "--port", "0").startswith(message)
+        assert path.read_bytes() == before
+        with sqlite3.connect(path) as database:
+            database.execute(f"UPDATE alembic_version SET version_num = '{migrations.newest()}'")
+        database.close()
+        assert run.fails("demo").startswith(message)
+        assert len(run.ok("users", "list").splitlines()) == 2
+        run.ok("demo", "--force")
+        assert len(run.ok("users", "list").splitlines()) == 5
+
+    def test_may_have_other_users_added_to_it(self, migrated_terminal: Terminal) -> None:
+        first = migrated_terminal.ok("demo", "--json")
+        migrated_terminal.ok("users", "add", "ann@shop.example")
+        assert migrated_terminal.ok("demo", "--json") == first
+
     def test_survives_what_people_do(self, migrated_terminal: Terminal) -> None:
         first = json.loads(migrated_terminal.ok("demo", "--json"))
         # A revoked key is replaced; the other one stays.
@@ -276,6 +303,23 @@ class TestProducts:
         said = self._import(migrated_terminal, "p.csv", text)
         assert said == f"orders: p.csv: nothing was imported\n{message}\n"
         assert len(migrated_terminal.ok("products", "list").splitlines()) == 1
+
+    @pytest.mark.parametrize(
+        ("content", "lacking"),
+        [
+            ("id;name;price\n", "id, name, price"),
+            (f"id;name;price\n{TABLE};x;1\n", "id, name, price"),
+            (f"id,Name,image\n{TABLE},x,\n", "name, price"),
+            ("", "id, name, price"),
+        ],
+    )
+    def test_a_header_without_a_needed_column(
+        self, migrated_terminal: Terminal, content: str, lacking: str
+    ) -> None:
+        assert self._import(migrated_terminal, "p.csv", content) == (
+            "orders: p.csv: nothing was imported\n"
+            f"line 1: the header lacks {lacking} (columns are separated by commas)\n"
+        )
 
     @pytest.mark.parametrize(
         ("content", "message"),
