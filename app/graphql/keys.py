@@ -66,7 +66,8 @@ class CreateApiKeyInput:
     name: str = strawberry.field(description="What it is for.")
     scopes: list[Scope] = strawberry.field(description="What it may do, at least one.")
     expires_at: datetime | None = strawberry.field(
-        default=None, description="When it stops. Null for never."
+        default=None,
+        description="When it stops. Null for never. No later than the key that makes it stops.",
     )
     user_id: strawberry.ID | None = strawberry.field(
         default=None, description="Whose it is. The caller's own when absent."

@@ -1,6 +1,8 @@
 """API keys in their users' own hands: everyone's for administrators, else one's own.
 
-Any key that works may list, make and revoke. What it can't do is hand on more than it holds.
+Any key that works may list, make and revoke. What it can't do is hand on more than it holds: no
+other scope, and no more time. Only a token of the legacy shop may make a key that outlives it, as
+callers move over so.
 """
 
 import unicodedata
@@ -18,7 +20,7 @@ from app.domain.errors import InvalidInput, Problem, ProblemCode
 from app.domain.ids import UserId, parse_object_id
 from app.domain.order import text_problem
 from app.domain.principal import Principal, Scope
-from app.services.auth import ApiKey, find_keys, store_key
+from app.services.auth import LEGACY_KEY_ID, ApiKey, find_keys, store_key
 from app.services.users import visible_users
 
 MAX_NAME_LENGTH = 100
@@ -65,6 +67,7 @@ async def create_api_key(
         problems.append(Problem(ProblemCode.OUT_OF_RANGE, ("scopes",), message))
     if expires_at is not None and expires_at <= now:
         problems.append(Problem(ProblemCode.INVALID, ("expires_at",), "must be in the future"))
+    problems += _outliving_problems(principal, expires_at)
     owner_id = principal.user_id if new.user_id is None else parse_object_id(new.user_id)
     if owner_id is None:
         message = "must be an id of 24 hex digits"
@@ -160,6 +163,15 @@ def _name_problems(name: str) -> Iterable[Problem]:
     elif any(unicodedata.category(letter) == "Cc" for letter in name):
         # Names are shown on terminals, which take some of these for orders.
         yield Problem(ProblemCode.INVALID, ("name",), "must not contain control characters")
+
+
+def _outliving_problems(principal: Principal, expires_at: datetime | None) -> Iterable[Problem]:
+    last = principal.expires_at
+    if last is None or principal.key_id == LEGACY_KEY_ID:
+        return
+    if expires_at is None or expires_at > last:
+        message = f"must not be later than your own key's expiry, {clock.rfc3339(last)}"
+        yield Problem(ProblemCode.INVALID, ("expires_at",), message)
 
 
 def _works(now: datetime) -> ColumnElement[bool]:

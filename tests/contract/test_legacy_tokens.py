@@ -70,6 +70,13 @@ class TestGood:
         data = await moved.data("{ me { id orders { totalCount } } }", key=token)
         assert data["me"] == {"id": CUSTOMER, "orders": {"totalCount": 1}}
 
+    async def test_it_makes_its_user_a_key_that_stays(self, moved: Shop) -> None:
+        mutation = """mutation { createApiKey(input: { name: "own", scopes: [ORDERS_READ] }) {
+          secret apiKey { expiresAt } userErrors { message } } }"""
+        made = (await moved.data(mutation, key=signed(claims())))["createApiKey"]
+        assert (made["apiKey"], made["userErrors"]) == ({"expiresAt": None}, [])
+        assert await scopes(moved, made["secret"]) == ["ORDERS_READ"]
+
     async def test_admin_true_may_do_all(self, moved: Shop) -> None:
         await moved.add()
         [order_id] = await moved.order_ids()

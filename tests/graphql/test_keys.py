@@ -215,6 +215,23 @@ class TestCreateApiKey:
         assert secret not in str(shown)
         assert secret not in str(await everything(shop))
 
+    async def test_a_key_makes_none_that_outlives_it(self, shop: Shop) -> None:
+        last = clock.now() + timedelta(hours=1)
+        own = (await create(shop, key="admin", expiresAt=clock.rfc3339(last)))["secret"]
+        before = await everything(shop)
+        for expiry in (None, clock.rfc3339(last + timedelta(milliseconds=1))):
+            assert (await create(shop, key=own, expiresAt=expiry))["userErrors"] == [
+                {
+                    "code": "INVALID",
+                    "field": ["input", "expiresAt"],
+                    "message": "expiresAt must not be later than your own key's expiry,"
+                    f" {clock.rfc3339(last)}.",
+                }
+            ]
+        assert await everything(shop) == before
+        payload = await create(shop, key=own, expiresAt=clock.rfc3339(last))
+        assert payload["apiKey"]["expiresAt"] == clock.rfc3339(last)
+
     async def test_scopes_are_each_held_once(self, shop: Shop) -> None:
         sent = ["ORDERS_WRITE", "ORDERS_READ", "ORDERS_WRITE"]
         payload = await create(shop, scopes=sent)
