@@ -1,6 +1,6 @@
 # `make serve` and `make test` need Python 3.11 or newer, pip and make; they install the rest.
 .DEFAULT_GOAL := help
-.PHONY: help install dev serve test check fix lock schema dist clean
+.PHONY: help install dev serve test check fix lock schema released dist clean
 
 HOST ?= 127.0.0.1
 PORT ?= 8000
@@ -38,12 +38,16 @@ serve: install ## run the service with demo data: PORT=8000 HOST=127.0.0.1
 test: dev ## run the tests, on up to four cores
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-check: dev ## lint, types, import contracts, schema drift (migrations drift is among the tests)
+check: dev ## lint, types, import contracts, the schema (drift of migrations is among the tests)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/orders schema export | diff -u schema.graphql - || { echo "schema.graphql is stale: run 'make schema'" >&2; exit 1; }
+	$(BIN)/orders schema changes docs/released.graphql
+	@if command -v npm >/dev/null && [ -d tests/node/node_modules/eslint ]; \
+	  then echo "npm run lint" && npm run --silent --prefix tests/node lint; \
+	  else echo "The schema is not linted: that needs Node 20 or newer, and npm ci in tests/node." >&2; fi
 
 fix: dev ## format the code and mend what the linter can
 	$(BIN)/ruff check --fix .
@@ -51,6 +55,9 @@ fix: dev ## format the code and mend what the linter can
 
 schema: install ## write schema.graphql from the code
 	$(BIN)/orders schema export > schema.graphql.new && mv schema.graphql.new schema.graphql
+
+released: ## keep schema.graphql as the one of this release: later ones must not break its callers
+	cp schema.graphql docs/released.graphql
 
 dist: dev ## build the wheel and the source archive into dist/
 	$(BIN)/python -m hatchling build

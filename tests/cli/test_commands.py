@@ -423,5 +423,42 @@ class TestUsage:
         assert migrated_terminal.run("usage", "--days", "0").returncode == 2
 
 
-def test_the_committed_schema_is_the_code(terminal: Terminal) -> None:
-    assert terminal.ok("schema", "export") == Path("schema.graphql").read_text()
+class TestSchema:
+    def test_the_committed_one_is_the_code(self, terminal: Terminal) -> None:
+        assert terminal.ok("schema", "export") == Path("schema.graphql").read_text()
+
+    def test_changes_since_an_earlier_one(self, terminal: Terminal) -> None:
+        text = Path("schema.graphql").read_text()
+        earlier = terminal.folder / "earlier.graphql"
+        earlier.write_text(text)
+        assert terminal.ok("schema", "changes", "earlier.graphql") == ""
+        older = text.replace('  """REST: `Next day`."""\n  NEXT_DAY\n', "")
+        earlier.write_text(
+            older.replace("  version: Int!", "  version: Int!\n  colour: String @deprecated")
+        )
+        assert terminal.ok("schema", "changes", "earlier.graphql") == (
+            "dangerous: Enum value ShippingMethod.NEXT_DAY was added.\n"
+        )
+        earlier.write_text(text.replace("  version: Int!", "  version: Int!\n  colour: String"))
+        done = terminal.run("schema", "changes", "earlier.graphql")
+        assert (done.returncode, done.stdout, done.stderr) == (
+            1,
+            "breaking: Field Order.colour was removed.\n",
+            "orders: this breaks callers: what is to go must be deprecated for a release\n",
+        )
+
+    @pytest.mark.parametrize(
+        ("content", "complaint"),
+        [
+            (b"a letter", "is not a GraphQL schema: Syntax Error: Unexpected Name 'a'."),
+            (b"type Query { a: B }", "is not a GraphQL schema: Unknown type 'B'."),
+            (b"\xff", "is not in UTF-8"),
+        ],
+    )
+    def test_a_file_that_is_no_schema(
+        self, terminal: Terminal, content: bytes, complaint: str
+    ) -> None:
+        (terminal.folder / "earlier.graphql").write_bytes(content)
+        assert terminal.fails("schema", "changes", "earlier.graphql") == (
+            f"orders: earlier.graphql {complaint}\n"
+        )
