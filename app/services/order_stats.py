@@ -142,10 +142,10 @@ async def top_products(
     """
     # Under a name of its own, so that the filter's conditions on items are not taken for it.
     order, item = tables.Order, aliased(tables.OrderItem)
-    lines = (
-        (col(order.user_id) == item.user_id) & (col(order.id) == item.order_id),
-        matching_orders(principal, conditions),
-    )
+    matching = matching_orders(principal, conditions)
+    # Joined, and not by a condition beside the filter's: where that is false from the start, the
+    # other would be left out.
+    its_items = (col(order.user_id) == item.user_id) & (col(order.id) == item.order_id)
     total = col(item.unit_price_minor) * col(item.quantity)
     units = func.sum(col(item.quantity))
     top = (
@@ -158,7 +158,8 @@ async def top_products(
                 for part, name in zip(_sum_parts(total), ("high", "low"), strict=True)
             ),
         )
-        .where(*lines)
+        .join_from(order, item, its_items)
+        .where(matching)
         .group_by(col(item.product_id))
         .order_by(units.desc(), col(item.product_id))
         .limit(size)
@@ -168,8 +169,9 @@ async def top_products(
     # product in orders that the caller may not see is not told.
     name = (
         select(col(item.name))
+        .join_from(order, item, its_items)
         .where(
-            *lines,
+            matching,
             col(order.created_at) == top.c.latest,
             col(item.product_id) == top.c.product_id,
         )
