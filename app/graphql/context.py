@@ -1,10 +1,10 @@
 """What a resolver may touch. It lives for one request, and so do its loaders."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import strawberry
 from graphql import DocumentNode
@@ -25,6 +25,9 @@ from app.services.order_lookups import OrderNumber
 from app.services.order_queries import OrderFilter, OrderSort
 from app.services.order_stats import Figures
 from app.services.orders import OrderPage, Page
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 StatusFigures: TypeAlias = dict[OrderStatus, Figures]
 
@@ -68,6 +71,18 @@ class TimedDatabase:
         return self._database.transaction(self._until)
 
 
+class Loader(DataLoader[K, V]):
+    """A loader whose callers can be cancelled each for itself.
+
+    Where a field fails, the fields beside it are cancelled. Two fields that wait for the same key
+    wait for the same future, and the one's cancellation must not be the other's.
+    """
+
+    def load(self, key: K) -> Awaitable[V]:
+        """The value of the key, loaded together with the others that are asked for now."""
+        return asyncio.shield(super().load(key))
+
+
 class Context:
     """The caller, the database, and what was loaded for this request already."""
 
@@ -93,17 +108,17 @@ class Context:
     def forget(self) -> None:
         """Forget what was loaded: the next event of a subscription is of another moment."""
         self.database.restart()
-        self.products = DataLoader[ProductId, Product | None](self._load_products)
-        self.users = DataLoader[UserId, users.User | None](self._load_users)
-        self.actors = DataLoader[UserId, users.User | None](self._load_actors)
-        self.orders = DataLoader[OrderId, Order | None](self._load_orders)
-        self.numbered = DataLoader[OrderNumber, Order | None](self._load_numbered)
-        self.keys = DataLoader[str, ApiKey | None](self._load_keys)
-        self.keys_of = DataLoader[UserId, list[ApiKey]](self._load_keys_of)
-        self.pages = DataLoader[OrderList, OrderPage](self._load_pages)
-        self.figures = DataLoader[OrderFilter, StatusFigures](self._load_figures)
-        self.histories = DataLoader[History, EventPage](self._load_histories)
-        self.beginnings = DataLoader[OrderId, EventPosition | None](self._load_beginnings)
+        self.products = Loader[ProductId, Product | None](self._load_products)
+        self.users = Loader[UserId, users.User | None](self._load_users)
+        self.actors = Loader[UserId, users.User | None](self._load_actors)
+        self.orders = Loader[OrderId, Order | None](self._load_orders)
+        self.numbered = Loader[OrderNumber, Order | None](self._load_numbered)
+        self.keys = Loader[str, ApiKey | None](self._load_keys)
+        self.keys_of = Loader[UserId, list[ApiKey]](self._load_keys_of)
+        self.pages = Loader[OrderList, OrderPage](self._load_pages)
+        self.figures = Loader[OrderFilter, StatusFigures](self._load_figures)
+        self.histories = Loader[History, EventPage](self._load_histories)
+        self.beginnings = Loader[OrderId, EventPosition | None](self._load_beginnings)
 
     async def principal(self) -> Principal:
         """The caller. Asked for by what needs one, so that introspection needs no key.

@@ -109,6 +109,18 @@ class TestNodes:
         assert len(statements) == 2
 
 
+class TestFailingBeside:
+    QUERY = """query ($id: ID!) {
+      a: node(id: $id) { ... on User { apiKeys { name } orders(first: 101) { totalCount } } }
+      b: node(id: $id) { ... on User { apiKeys { name } } } }"""
+
+    async def test_what_waits_for_the_same_is_answered(self, shop: Shop) -> None:
+        """The keys of `a` are given up when its orders fail, those of `b` are not."""
+        answer = await shop.graphql(self.QUERY, {"id": CUSTOMER})
+        assert answer["data"] == {"a": None, "b": {"apiKeys": [{"name": ""}]}}
+        assert [error["path"] for error in answer["errors"]] == [["a", "orders"]]
+
+
 class TestOrderByNumber:
     async def test_needs_the_right_to_read(self, shop: Shop) -> None:
         answer = await shop.graphql(NUMBERED, {"number": 1}, key="writer")
