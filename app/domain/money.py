@@ -4,7 +4,8 @@ Every currency here has two decimals: prices come in as dollars and cents, and n
 another currency yet.
 """
 
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+import re
+from decimal import ROUND_HALF_UP, Decimal
 
 DEFAULT_CURRENCY = "USD"
 _MINOR_PER_MAJOR = 100
@@ -14,6 +15,8 @@ MAX_MINOR = 10**15 - 1
 sums still add up in a 64-bit column."""
 
 _MAX_AMOUNT = Decimal(MAX_MINOR) / _MINOR_PER_MAJOR
+# Decimal takes more for a number: underscores, the digits of any script, exponents of any length.
+_PLAIN_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?\Z", re.ASCII)
 
 
 def decimal_amount(minor: int) -> str:
@@ -40,20 +43,19 @@ def minor_from_decimal(text: str) -> int:
         ValueError: not a plain number, negative, more than two decimals, or over `MAX_MINOR`;
             the message is a phrase for the person who wrote the number.
     """
-    try:
-        amount = Decimal(text.strip())
-    except InvalidOperation:
-        raise ValueError("must be a number such as 19.99") from None
-    if not amount.is_finite():
+    number = text.strip()
+    if not _PLAIN_NUMBER.match(number):
         raise ValueError("must be a number such as 19.99")
+    amount = Decimal(number)
+    # Compared, which is exact at any length; arithmetic would round to 28 digits, or overflow.
     if amount < 0:
         raise ValueError("must not be negative")
-    minor = amount * _MINOR_PER_MAJOR
-    if minor > MAX_MINOR:
+    if amount > _MAX_AMOUNT:
         raise ValueError("is too large")
-    if minor != minor.to_integral_value():
+    minor, changed = rounded_minor(amount)
+    if changed:
         raise ValueError("must have at most two decimals")
-    return int(minor)
+    return minor
 
 
 def rounded_minor(amount: Decimal) -> tuple[int, bool]:

@@ -44,10 +44,31 @@ class TestMoney:
         assert decimal_amount(minor) == amount
 
     @pytest.mark.parametrize(
-        "text", ["", "x", "NaN", "Infinity", "-1", "-0.01", "1.005", "1e30", "1,5", "0x10", "1_0 0"]
+        ("text", "minor"),
+        [("19.990", 1999), (" 5. ", 500), (".5", 50), ("+1e2", 10000), ("-0", 0), ("1e-2", 1)],
     )
-    def test_what_is_no_price(self, text: str) -> None:
-        with pytest.raises(ValueError, match=r"must|is too large"):
+    def test_other_spellings_of_a_price(self, text: str, minor: int) -> None:
+        assert minor_from_decimal(text) == minor
+
+    @pytest.mark.parametrize(
+        ("text", "problem"),
+        [
+            *((text, "must be a number such as 19.99") for text in ("", "x", "NaN", "Infinity")),
+            *(
+                (text, "must be a number such as 19.99")
+                for text in ("1,5", "0x10", "1_0", "\u0665")
+            ),
+            *((text, "must be a number such as 19.99") for text in ("1 0", "--1", ".", "e5")),
+            *((text, "must not be negative") for text in ("-1", "-0.01", "-1e-999999999")),
+            *((text, "must have at most two decimals") for text in ("1.005", "1e-999999999")),
+            ("0.010000000000000000000000000000001", "must have at most two decimals"),
+            *((text, "is too large") for text in ("1e30", "1e999999", "1e999999999")),
+            ("9999999999999.991", "is too large"),
+            ("1" * 5_000, "is too large"),
+        ],
+    )
+    def test_what_is_no_price(self, text: str, problem: str) -> None:
+        with pytest.raises(ValueError, match=f"^{problem}$"):
             minor_from_decimal(text)
 
 
