@@ -1,6 +1,7 @@
 """What every command needs: the settings, the database for the length of a command, tables."""
 
 import asyncio
+import unicodedata
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -90,9 +91,22 @@ async def require_migrated(database: Database) -> None:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Write aligned columns to standard output, none of them cut."""
-    lines = [[*header], *([str(cell) for cell in row] for row in rows)]
+    """Write aligned columns to standard output, none of them cut, each row on one line."""
+    lines = [[*header], *([_visible(str(cell)) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     for line in lines:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         typer.echo("  ".join(cells).rstrip())
+
+
+def _visible(text: str) -> str:
+    r"""The text with what would steer a terminal, or not be seen, spelled as `\n` or `\x1b`."""
+    if text.isprintable():
+        return text
+    return "".join(
+        # Python counts a space that is not ASCII's as unprintable, too.
+        letter
+        if letter.isprintable() or unicodedata.category(letter) == "Zs"
+        else letter.encode("unicode_escape").decode()
+        for letter in text
+    )

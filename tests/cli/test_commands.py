@@ -226,6 +226,14 @@ class TestUsersAndKeys:
         assert run.ok("keys", "revoke", key[:12]) == ""
         assert "revoked" in run.ok("keys", "list").splitlines()[1]
 
+    def test_a_name_can_not_steer_the_terminal(self, migrated_terminal: Terminal) -> None:
+        name = "A\x1b[31mnn\n\tLee\u202e\u2028\x9b\x7f é\u3000李"
+        migrated_terminal.ok("users", "add", "ann@shop.example", "--name", name)
+        _, ann = migrated_terminal.ok("users", "list").split("\n")[:-1]
+        assert r"  A\x1b[31mnn\n\tLee\u202e\u2028\x9b\x7f é\u3000李  no " in ann.replace(
+            "\u3000", r"\u3000"
+        )
+
     @pytest.mark.parametrize(
         ("command", "message"),
         [
@@ -288,7 +296,8 @@ class TestProducts:
             (f"{TABLE},x,,1.005,", "line 3: price: must have at most two decimals"),
             (f"{TABLE},x,,,", "line 3: price: must be a number such as 19.99"),
             (f"{TABLE},x,,-1,", "line 3: price: must not be negative"),
-            (f"{TABLE},x,,1e99,", "line 3: price: is too large"),
+            (f"{TABLE},x,,1_0,", "line 3: price: must be a number such as 19.99"),
+            (f"{TABLE},x,,1e999999,", "line 3: price: is too large"),
             (f"{TABLE},x", "line 3: price: is missing"),
             (f"{TABLE},,,1,", "line 3: name: must not be blank"),
             ("12,x,,1,", "line 3: id: must be an id of 24 hex digits"),
