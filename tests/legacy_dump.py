@@ -178,7 +178,7 @@ _ORDERS = [
     *_dirt("orders", "status_invalid", "lost", "Pending", "", 0),
     *_dirt("orders", "address_invalid", 5, _NUL),
     *_dirt("orders", "created_at_invalid", "yesterday", _FAR, 1.5, field_name="createdAt"),
-    *_dirt("orders", "version_invalid", -1, 0.5, "0", field_name="__v"),
+    *_dirt("orders", "version_invalid", -1, 0.5, "0", 10**9 + 1, field_name="__v"),
     Dirt(
         "orders",
         "total_invalid",

@@ -8,7 +8,6 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import Database
-from app.domain.errors import InvalidInput
 from app.services.legacy.files import COLLECTIONS
 from app.services.legacy.records import order_document, product_document, user_document
 from app.services.order_queries import OrderSort, order_from_row, select_orders, sorted_by
@@ -30,13 +29,17 @@ async def export_dump(database: Database, folder: Path, *, overwrite: bool) -> d
         How many documents were written, by collection.
 
     Raises:
-        InvalidInput: a file is there already; nothing was written.
+        FileExistsError: a file is there already; nothing was written.
         OSError: the folder can't be written.
     """
     files = {collection: folder / f"{collection}.json" for collection in COLLECTIONS}
     there = [str(file) for file in files.values() if file.exists()]
     if there and not overwrite:
-        raise InvalidInput.single(f"holds {', '.join(there)} already; --force replaces", "folder")
+        are, them = ("is", "it") if len(there) == 1 else ("are", "them")
+        raise FileExistsError(
+            f"{', '.join(there)} {are} there already:"
+            f" name another folder, or replace {them} with --force"
+        )
     _make_folder(folder)
     fresh = {
         collection: file.with_name(f".{file.name}.{os.getpid()}.tmp")

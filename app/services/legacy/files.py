@@ -34,6 +34,12 @@ _PIECE = 64 * 1024
 _GZIP_MAGIC = b"\x1f\x8b"
 _ARCHIVE_MAGIC = b"\x6d\xe2\x99\x81"
 _BOM = b"\xef\xbb\xbf"
+# How JSON begins in UTF-16, which some shells write, with the low byte of a letter first or last.
+# As BSON it would be too long by far, or its first field would have no name.
+_UTF_16 = re.compile(
+    rb"""(?:\xff\xfe)?(?:[ \t\r\n]\0)*[{\[]\0(?:[ \t\r\n]\0)*["{\[\]}]\0[^\0]"""
+    rb"""|(?:\xfe\xff)?(?:\0[ \t\r\n])*\0[{\[](?:\0[ \t\r\n])*\0["{\[\]}]\0[^\0]"""
+)
 # What MongoDB allows a document to have, and 16 KiB that it keeps for itself.
 _MOST_BSON = 16 * 1024 * 1024 + 16 * 1024
 # The same document as Extended JSON, with room to spare.
@@ -181,6 +187,8 @@ def _documents(raw: io.BufferedReader, name: str, place: _Place) -> Iterator[Doc
     head = stream.peek(_BUFFER)
     if head.startswith(_ARCHIVE_MAGIC):
         raise _Damage("this is an archive: run mongodump without --archive")
+    if _UTF_16.match(head):
+        raise _Damage("this is not UTF-8, but UTF-16: convert it first")
     if head.startswith(_BOM):
         stream.read(len(_BOM))
         head = head[len(_BOM) :]
@@ -297,6 +305,8 @@ def _parse(text: bytes) -> Document:
         # the rules will refuse the record.
         try:
             document = json.loads(text.decode())
+        except UnicodeDecodeError:
+            raise _Damage("this is not UTF-8") from None
         except (ValueError, RecursionError):
             raise _Damage("this is not valid JSON") from None
     if not isinstance(document, dict):

@@ -35,7 +35,7 @@ from app.services.legacy.content import (
     unpack_user,
 )
 from app.services.legacy.files import COLLECTIONS, Dump
-from app.services.legacy.records import is_gone, record_id
+from app.services.legacy.records import MAX_VERSION, is_gone, record_id
 from app.services.legacy.report import ImportReport, Tally
 from app.services.legacy.scan import REPEATED, REPEATED_BEFORE, Scan, documents_of
 from app.services.legacy.values import Impossible
@@ -341,7 +341,7 @@ def _updated(old: Order, new: Order) -> Order:
         items=items,
         total_minor=sum(item.total_minor for item in items),
         # The legacy shop does not count each change; who waits for this order to change does.
-        version=max(new.version, old.version + 1),
+        version=max(new.version, min(old.version + 1, MAX_VERSION), old.version),
         updated_at=max(clock.now(), old.updated_at, new.created_at),
     )
 

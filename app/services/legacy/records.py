@@ -34,7 +34,9 @@ UNNAMED_PRODUCT = "Unnamed product"
 NO_NUMBER = 0
 """The number of an order that has not been given one yet."""
 
-_MAX_VERSION = 2**31 - 1
+MAX_VERSION = 1_000_000_000
+"""The highest version that an import gives: each change here counts on, and a version must stay
+below 2**31, where the whole numbers of GraphQL end."""
 
 _NAMES = ("name", "username", "firstName", "lastName")
 _USER_FIELDS = frozenset({"_id", "email", *_NAMES, "admin", "isAdmin", "createdAt", "__v"})
@@ -81,7 +83,9 @@ def user_from_document(document: Document, notes: Notes) -> User:
     notes.fields |= document.keys() - _USER_FIELDS
     id_ = record_id(document)
     email = _email(document.get("email"), notes)
-    admin = document.get("admin", document.get("isAdmin"))
+    admin = document.get("admin")
+    if admin is None:
+        admin = document.get("isAdmin")
     if not isinstance(admin, bool | None):
         raise Impossible("admin_invalid")
     return User(
@@ -166,7 +170,7 @@ def order_from_document(
     user_id = _required_id(document.get("user"), "user")
     status = _word(document.get("status"), _STATUSES, "status")
     address = text(document.get("address"), "address")
-    version = whole_number(document.get("__v"), "version", least=0, most=_MAX_VERSION)
+    version = whole_number(document.get("__v"), "version", least=0, most=MAX_VERSION)
     created_at = _created_at(document, id_, notes)
     lines = document.get("items")
     if not isinstance(lines, list | None):
@@ -261,6 +265,9 @@ def _made_at(id_: str) -> datetime:
 # The way back: documents as `mongoexport` writes them in canonical Extended JSON, with the fields
 # and in the order that Mongoose gave them.
 
+# Where BSON's 32-bit integers end.
+_INT_END = 2**31
+
 
 def user_document(user: User) -> dict[str, object]:
     """A user's document; a date that says no more than the id does is left out."""
@@ -279,9 +286,9 @@ def product_document(product: Product) -> dict[str, object]:
     if product.image is not None:
         document["image"] = product.image
     price = json_number(product.price_minor)
-    is_int = isinstance(price, int) and price < 2**31
+    is_int = isinstance(price, int) and price < _INT_END
     return document | {
-        "price": _int(price) if is_int else {"$numberDouble": repr(float(price))},
+        "price": _int(int(price)) if is_int else {"$numberDouble": repr(float(price))},
         "description": product.description,
         "__v": _int(0),
     }
@@ -312,8 +319,8 @@ def _oid(id_: str) -> dict[str, str]:
     return {"$oid": id_}
 
 
-def _int(number: float) -> dict[str, str]:
-    return {"$numberInt": str(number)}
+def _int(number: int) -> dict[str, str]:
+    return {"$numberInt" if -_INT_END <= number < _INT_END else "$numberLong": str(number)}
 
 
 def _date(moment: datetime) -> dict[str, dict[str, str]]:

@@ -15,6 +15,9 @@ from app.domain.clock import from_milliseconds, to_milliseconds
 from app.domain.ids import parse_object_id
 from app.domain.order import text_problem
 
+# What numbers are made of in JSON and BSON. Python's own int and float take more for one:
+# underscores, spaces around it, the digits of any script.
+_INTEGER = re.compile(r"[+-]?\d{1,40}\Z", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?\Z", re.ASCII)
 # Far beyond every date and number that is taken; a Decimal's exponent can make an int of gigabytes.
 _LARGEST = 10**18
@@ -135,10 +138,10 @@ def _number(value: object) -> int | Decimal:
     if isinstance(value, dict) and len(value) == 1:
         [(kind, written)] = value.items()
         if isinstance(written, str):
-            if kind in {"$numberInt", "$numberLong"}:
+            if kind in {"$numberInt", "$numberLong"} and _INTEGER.match(written):
                 return int(written)
-            if kind == "$numberDouble":
+            if kind == "$numberDouble" and _DECIMAL.match(written):
                 return Decimal(repr(float(written)))
-            if kind == "$numberDecimal":
+            if kind == "$numberDecimal" and _DECIMAL.match(written):
                 return Decimal(written)
     raise ValueError

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.db.engine import Database
-from app.domain.errors import InvalidInput
 from app.services.legacy.export import export_dump
+from app.services.legacy.records import MAX_VERSION
 from tests.legacy_dump import FORMS, Document, write_file
 from tests.services.legacy.test_importing import bring, canonical, numbers
 from tests.shop import CUSTOMER, TABLE, Shop, database_url
@@ -70,7 +70,7 @@ def clean_shops(draw: st.DrawFn) -> dict[str, list[Document]]:
             "status": draw(st.sampled_from(("pending", "delivery", "completed"))),
             "address": draw(_TEXT),
             "createdAt": draw(_DATES),
-            "__v": draw(st.integers(0, 2**31 - 1)),
+            "__v": draw(st.integers(0, MAX_VERSION)),
         }
 
     return {
@@ -124,10 +124,23 @@ class TestExport:
         report = await bring(shop.database, tmp_path / "a")
         assert numbers(report) == [(0, 5, 0), (0, 3, 0), (0, 1, 0)]
 
+    async def test_a_number_beyond_32_bits_is_a_long(self, shop: Shop, tmp_path: Path) -> None:
+        await shop.add(TABLE)
+        for version, kind in ((2**31 - 1, "$numberInt"), (2**31, "$numberLong")):
+            async with shop.database.transaction() as connection:
+                await connection.exec_driver_sql(f"UPDATE orders SET version = {version}")
+            await export_dump(shop.database, tmp_path, overwrite=True)
+            found = json.loads((tmp_path / "orders.json").read_bytes())
+            assert found["__v"] == {kind: str(version)}
+
     async def test_files_are_not_overwritten_unasked(self, shop: Shop, tmp_path: Path) -> None:
         (tmp_path / "orders.json").write_text("precious")
-        with pytest.raises(InvalidInput, match=r"orders.json already; --force replaces"):
+        with pytest.raises(FileExistsError) as caught:
             await export_dump(shop.database, tmp_path, overwrite=False)
+        assert str(caught.value) == (
+            f"{tmp_path}/orders.json is there already:"
+            " name another folder, or replace it with --force"
+        )
         assert [file.name for file in tmp_path.glob("*.json")] == ["orders.json"]
         assert (tmp_path / "orders.json").read_text() == "precious"
         await export_dump(shop.database, tmp_path, overwrite=True)

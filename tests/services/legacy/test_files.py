@@ -105,7 +105,7 @@ DAMAGE: list[tuple[str, bytes, str]] = [
     ("orders.json", b"{oops}\n" + LINE, "line 1: this is not valid JSON"),
     ("orders.json", LINE[:20], "line 1: the file is cut off in a document"),
     ("orders.json", LINE + b"5\n", "line 2: this is not a JSON object"),
-    ("orders.json", LINE + b'{"_id":"\xff"}\n', "line 2: this is not valid JSON"),
+    ("orders.json", LINE + b'{"_id":"\xff"}\n', "line 2: this is not UTF-8"),
     ("orders.json", LINE + b"[" * 100_000 + b"\n", "line 2: this is not valid JSON"),
     ("orders.json", b"a letter\n", "line 1: this is not a JSON object"),
     ("orders.json", b"[" + LINE + b"," + LINE, "line 3: the array has no end: the file is cut off"),
@@ -133,6 +133,20 @@ DAMAGE: list[tuple[str, bytes, str]] = [
     ("orders.bson.gz", gzip.compress(BSON * 99, mtime=0)[:-8], "the compressed file is cut off"),
     ("orders.json.gz", b"\x1f\x8b" + b"\0" * 50, "the compressed file is damaged here"),
 ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+@pytest.mark.parametrize("space", ["", "\r\n", "\n\t"])
+@pytest.mark.parametrize("name", ["orders.json", "orders.bson", "orders.json.gz"])
+def test_json_in_utf_16_is_called_so(
+    tmp_path: Path, name: str, space: str, bom: str, encoding: str
+) -> None:
+    for text in (f'{{{space}"_id": 1}}{space}\n', f'[{space}{{"_id": 1}}]', f"{space}[{{}}]\n"):
+        content = (bom + text).encode(encoding)
+        (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+        with pytest.raises(UnreadableDump, match="byte 0: this is not UTF-8, but UTF-16: convert"):
+            places_and_ids(tmp_path)
 
 
 @pytest.mark.parametrize(("name", "content", "message"), DAMAGE)

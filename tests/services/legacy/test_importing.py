@@ -271,6 +271,22 @@ class TestLaterDump:
             (0, 7, 0),
         ]
 
+    async def test_a_version_leaves_room_for_changes_here(self, shop: Shop, legacy: Legacy) -> None:
+        legacy.orders[0] |= {"__v": 10**9, "status": "pending"}
+        id_ = str(legacy.orders[0]["_id"])
+        await bring(shop.database, legacy.dump())
+        legacy.orders[0]["address"] = "moved"
+        report = await bring(shop.database, legacy.dump())
+        assert numbers(report)[2] == (1, 5, 0)
+        change = """mutation ($id: ID!) {
+          changeOrderStatus(input: { changes: [{ orderId: $id, status: DELIVERY }] }) {
+            orders { version address }
+          }
+        }"""
+        data = await shop.data(change, {"id": id_}, key="admin")
+        [changed] = data["changeOrderStatus"]["orders"]
+        assert changed == {"version": 10**9 + 1, "address": "moved"}
+
     async def test_a_customers_new_name_finds_their_orders(
         self, shop: Shop, legacy: Legacy
     ) -> None:

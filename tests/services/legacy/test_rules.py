@@ -137,10 +137,12 @@ class TestDefaults:
         assert unpack_user(scanned.content[str(made(1, 9))]).name == name
 
     def test_is_admin_is_another_name(self, tmp_path: Path) -> None:
-        document = user(1) | {"isAdmin": True}
-        del document["admin"]
-        scanned = Scanned(tmp_path, "users", document, "canonical")
-        assert unpack_user(scanned.content[str(document["_id"])]).is_admin
+        null = user(1) | {"admin": None, "isAdmin": True}
+        absent = {name: value for name, value in null.items() if name != "admin"}
+        for document in (null, absent):
+            scanned = Scanned(tmp_path, "users", document, "canonical")
+            assert unpack_user(scanned.content[str(document["_id"])]).is_admin
+            assert not scanned.tally.warnings
 
     def test_a_bare_product(self, tmp_path: Path) -> None:
         scanned = Scanned(tmp_path, "products", {"_id": made(2, 9), "price": 3}, "canonical")
@@ -227,6 +229,13 @@ class TestJson:
             ('{"$numberDouble":"NaN"}', "price_invalid"),
             ('{"$numberDecimal":"1e999999999"}', "price_invalid"),
             ('{"$numberLong":"12x"}', "price_invalid"),
+            *(
+                (f'{{"{kind}":"{written}"}}', "price_invalid")
+                for kind in ("$numberInt", "$numberLong", "$numberDouble", "$numberDecimal")
+                for written in ("1_0", " 7 ", "7\\n", "\u0667", "", "-", "0x1")
+            ),
+            *((f'"{written}"', "price_invalid") for written in ("1_0", "\u0667", "1e", "0x1")),
+            ('{"$numberDouble":"1_0.5"}', "price_invalid"),
             ('{"amount":5}', "price_invalid"),
             ("1e400", "price_invalid"),
             ('3,"name":"half \\ud83d"', "name_invalid"),
