@@ -18,6 +18,9 @@ from app.services.legacy.files import find_dump
 from app.services.legacy.importing import RejectsFile, import_dump
 from app.services.legacy.report import ImportReport
 
+# As a shell says it of a program that Ctrl-C has ended.
+_BROKEN_OFF = 130
+
 import_app = typer.Typer(help="Bring data in from elsewhere.", no_args_is_help=True)
 export_app = typer.Typer(help="Write data for elsewhere.", no_args_is_help=True)
 
@@ -60,8 +63,9 @@ def import_legacy(
 ) -> None:
     """Import users, products and orders of a legacy shop: what is new or changed in the dump.
 
-    JSON of mongoexport and BSON of mongodump, also with gzip. Safe to repeat, and to run again
-    after it was broken off. What was changed here since is kept. Passwords stay behind.
+    Reads JSON of mongoexport and BSON of mongodump, also with gzip. Passwords stay behind.
+
+    Safe to repeat, also after it was broken off. What was changed here since is kept.
     """
     for file in (report, rejects):
         if file is not None:
@@ -69,16 +73,22 @@ def import_legacy(
     if rejects is not None and rejects.exists() and rejects.samefile(path):
         raise RuntimeError(f"{rejects} is being imported: name another file with --rejects")
     dump = find_dump(path)
-    with _progress() as tell:
-        done = with_database(
-            lambda database: import_dump(
-                database,
-                dump,
-                rejects=_rejects_file(path, rejects, dry_run=dry_run),
-                dry_run=dry_run,
-                progress=legacy_import.Progress(tell),
+    try:
+        with _progress() as tell:
+            done = with_database(
+                lambda database: import_dump(
+                    database,
+                    dump,
+                    rejects=_rejects_file(path, rejects, dry_run=dry_run),
+                    dry_run=dry_run,
+                    progress=legacy_import.Progress(tell),
+                )
             )
-        )
+    except KeyboardInterrupt:
+        left = "what was imported by then stays, and running it again goes on from there"
+        left = "a dry run imports nothing" if dry_run else left
+        typer.echo(f"orders: the import was broken off; {left}", err=True)
+        raise typer.Exit(_BROKEN_OFF) from None
     if report is not None:
         report.write_bytes(orjson.dumps(done.as_json(), option=orjson.OPT_INDENT_2) + b"\n")
     _print(done)
@@ -131,7 +141,8 @@ def _print(report: ImportReport) -> None:
         ],
     )
     lines: list[tuple[object, ...]] = [
-        (name, kind, what, count)
+        # A field may have no name at all.
+        (name, kind, what or '""', count)
         for name, tally in tallies.items()
         for kind, counts in (
             ("skipped", tally.reasons),

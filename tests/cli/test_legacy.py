@@ -15,7 +15,7 @@ import pytest
 
 from tests.cli.test_commands import Terminal
 from tests.e2e.server import ROOT
-from tests.legacy_dump import LegacyShop, write_file
+from tests.legacy_dump import LegacyShop, user, write_file
 from tests.services.legacy.test_importing import EVERYTHING
 
 
@@ -159,34 +159,72 @@ def test_export_and_import_elsewhere(terminal: Terminal, migrated: Path) -> None
     terminal.ok("export", "legacy", "out", "--force")
 
 
-def test_a_killed_import_goes_on_where_it_stopped(tmp_path: Path, migrated: Path) -> None:
-    shop = LegacyShop(10_000)
-    shop.write(tmp_path / "dump")
-    for name in ("whole", "killed"):
+def test_a_broken_off_import_goes_on_where_it_stopped(tmp_path: Path, migrated: Path) -> None:
+    LegacyShop(10_000).write(tmp_path / "dump")
+    for name in ("whole", "broken"):
         (tmp_path / name / "data").mkdir(parents=True)
         shutil.copy(migrated, tmp_path / name / "data" / "orders.db")
+    Terminal(tmp_path / "whole").ok("import", "legacy", "../dump")
+    status, said, first = _stopped_after_a_batch(tmp_path / "broken", signal.SIGINT)
+    assert (status, said) == (
+        130,
+        "orders: the import was broken off; what was imported by then stays, and running it again"
+        " goes on from there\n",
+    )
+    status, said, second = _stopped_after_a_batch(tmp_path / "broken", signal.SIGKILL)
+    assert (status, said) == (-signal.SIGKILL, "")
+    report = tmp_path / "report.json"
+    Terminal(tmp_path / "broken").ok("import", "legacy", "../dump", "--report", str(report))
+    tally = json.loads(report.read_text())["orders"]
+    assert 0 < first < second == tally["unchanged"]
+    assert tally["imported"] > 0
+    assert everything(tmp_path / "broken") == everything(tmp_path / "whole")
+    assert not list((tmp_path / "broken").glob(".*.tmp"))
+
+
+def _stopped_after_a_batch(folder: Path, by: signal.Signals) -> tuple[int, str, int]:
+    """Import, and send a signal once there are more orders: exit status, what was said, orders."""
+    connection = sqlite3.connect(folder / "data" / "orders.db", timeout=30)
+
+    def orders() -> int:
+        [count] = connection.execute("SELECT count(*) FROM orders").fetchone()
+        return int(count)
+
+    before = orders()
     process = subprocess.Popen(
         [sys.executable, "-m", "app", "import", "legacy", "../dump"],
-        cwd=tmp_path / "killed",
+        cwd=folder,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    connection = sqlite3.connect(tmp_path / "killed" / "data" / "orders.db", timeout=30)
     try:
-        while connection.execute("SELECT count(*) FROM orders").fetchone() == (0,):
+        while orders() == before:
             assert process.poll() is None
             time.sleep(0.005)
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    [stopped_at] = connection.execute("SELECT count(*) FROM orders").fetchone()
+        process.send_signal(by)
+        _, said = process.communicate()
+    after = orders()
     connection.close()
-    report = tmp_path / "report.json"
-    Terminal(tmp_path / "whole").ok("import", "legacy", "../dump")
-    Terminal(tmp_path / "killed").ok("import", "legacy", "../dump", "--report", str(report))
-    tally = json.loads(report.read_text())["orders"]
-    assert 0 < stopped_at == tally["unchanged"]
-    assert tally["imported"] > 0
-    assert everything(tmp_path / "killed") == everything(tmp_path / "whole")
-    assert not list((tmp_path / "killed").glob(".*.tmp"))
+    return process.returncode, said, after
+
+
+def test_names_of_a_dump_can_not_steer_the_terminal(terminal: Terminal) -> None:
+    folder = terminal.folder / "dump"
+    folder.mkdir()
+    odd = {"": 1, "a\x1b[2J\nb": 1}
+    write_file(folder, "users", iter([user(0) | odd]), "canonical")
+    (folder / "x\x1b]0;y\x07.json").write_bytes(b"")
+    lines = [line.split() for line in terminal.ok("import", "legacy", "dump").splitlines()]
+    assert ["users", "field", "passed", "over", '""', "1"] in lines
+    assert ["users", "field", "passed", "over", r"a\x1b[2J\nb", "1"] in lines
+    assert ["collection", "passed", "over", r"x\x1b]0;y\x07"] in lines
+
+
+def test_help_has_whole_sentences(terminal: Terminal) -> None:
+    lines = [line.strip() for line in terminal.ok("import", "legacy", "--help").splitlines()]
+    assert "Safe to repeat, also after it was broken off. What was changed here since is kept." in (
+        lines
+    )

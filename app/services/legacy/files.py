@@ -9,6 +9,7 @@ knows what a document means. At no time is more than one document and a buffer i
 import gzip
 import io
 import json
+import os
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -95,17 +96,21 @@ def find_dump(path: Path) -> Dump:
     """The files of a dump: one file, or those in a folder and the folders in it.
 
     Raises:
-        UnreadableDump: there is nothing to read, or two files for one collection.
+        UnreadableDump: there is nothing to read, or two files for one collection, or something
+            that a part of the dump may be in can't be read.
     """
     if not path.exists():
         raise UnreadableDump(f"{path} is not there")
     if not path.is_dir():
+        _require_file(path)
         return Dump((DumpFile(path, path.name, _collection(path.name)),), ())
     found: dict[str, DumpFile] = {}
     passed_over: list[str] = []
-    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+    for file in sorted(_contents(path)):
         name = file.relative_to(path).as_posix()
         collection = _collection(file.name)
+        if collection is not None:
+            _require_file(file)
         if collection is None:
             if not _ABOUT.match(file.name):
                 match = _NAME.match(name)
@@ -123,6 +128,43 @@ def find_dump(path: Path) -> Dump:
             " (as .json, .jsonl, .ndjson or .bson, also .gz)"
         )
     return Dump(tuple(found[name] for name in COLLECTIONS if name in found), tuple(passed_over))
+
+
+def _contents(folder: Path) -> Iterator[Path]:
+    """All that is in a folder and the folders in it, without those folders themselves.
+
+    Folders that are linked to aren't looked into, and come as they are; so does a folder with the
+    name of a collection's file.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise UnreadableDump(
+            f"{error.filename} can't be read: {error.strerror}; nothing was imported"
+        )
+
+    for at, folders, files in os.walk(folder, onerror=refuse):
+        for name in files:
+            yield Path(at, name)
+        for name in folders:
+            if Path(at, name).is_symlink() or _collection(name):
+                yield Path(at, name)
+
+
+def _require_file(path: Path) -> None:
+    """Refuse what would be read as a file and is none.
+
+    Raises:
+        UnreadableDump: it is a folder, a link to nowhere, a pipe or the like.
+    """
+    try:
+        if path.is_file():
+            return
+        what = "is a folder" if path.is_dir() else "is no file"
+        if path.is_symlink() and not path.exists():
+            what = "is a link to something that is not there"
+    except OSError as error:
+        what = f"can't be read: {error.strerror}"
+    raise UnreadableDump(f"{path} {what}; nothing was imported")
 
 
 def _collection(file_name: str) -> str | None:

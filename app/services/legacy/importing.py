@@ -6,6 +6,7 @@ between two batches, the next run finds what is there and goes on. A user's orde
 creation and get their numbers in that order, so a run that was broken off gives the same numbers.
 """
 
+import asyncio
 import filecmp
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -107,7 +108,8 @@ async def import_dump(
     report = ImportReport(dry_run, dump.passed_over)
     with closing(Staging()) as staging:
         await _look_around(database, dump, staging)
-        Scan(staging, report).read(dump, progress.counter("Reading", dump.size))
+        for _ in Scan(staging, report).read(dump, progress.counter("Reading", dump.size)):
+            await asyncio.sleep(0)  # the moment at which Ctrl-C is heard
         if rejects is not None and report.skipped:
             # Before anything is imported: what is skipped is on record even if that is broken off.
             report.rejects = _write_rejects(staging.rejects(), rejects)

@@ -49,6 +49,7 @@ REPEATED_BEFORE = "repeated"
 `collection id`, whose first record is in the database: they are still the second."""
 
 _CACHED = 10_000
+_RECORDS_AT_ONCE = 1_000
 _CANONICAL = JSONOptions(
     json_mode=JSONMode.CANONICAL, datetime_conversion=DatetimeConversion.DATETIME_MS
 )
@@ -108,15 +109,17 @@ class Scan:
             "orders": self._stage_order,
         }
 
-    def read(self, dump: Dump, on_bytes: Callable[[int], None]) -> None:
-        """Read all of a dump.
+    def read(self, dump: Dump, on_bytes: Callable[[int], None]) -> Iterator[None]:
+        """Read all of a dump, with a stop after every so many records.
 
         Raises:
             UnreadableDump: a file is damaged.
         """
         for collection in COLLECTIONS:
-            for found in documents_of(dump, collection, on_bytes):
+            for number, found in enumerate(documents_of(dump, collection, on_bytes), start=1):
                 self._take(collection, found)
+                if number % _RECORDS_AT_ONCE == 0:
+                    yield
 
     def _take(self, collection: str, found: Found) -> None:
         tally = self._report.tallies[collection]

@@ -1,9 +1,13 @@
 """Which files of a dump are read, in which forms, and where exactly a damaged one is damaged."""
 
+import errno
 import gzip
 import json
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import bson
 import pytest
@@ -72,6 +76,68 @@ def test_a_dump_folder(tmp_path: Path) -> None:
         f"shop/{name}.bson.gz" for name in ("users", "products", "orders")
     ]
     assert dump.passed_over == ("admin/system.users", "shop/carts", "shop/notes.txt")
+
+
+class TestNothingIsLeftOutInSilence:
+    """A part of a dump that can't be read is an error, or named among what is passed over."""
+
+    @pytest.fixture
+    def dump(self, tmp_path: Path) -> Path:
+        LegacyShop(1, dirty=False).write(tmp_path / "dump" / "shop")
+        return tmp_path / "dump"
+
+    def test_a_folder_that_is_locked(self, dump: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (dump / "locked").mkdir()
+        listing = os.scandir
+
+        # In place of its mode, which does not keep out who may read everything.
+        def scandir(path: str) -> Any:
+            if Path(path).name == "locked":
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+            return listing(path)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+        with pytest.raises(UnreadableDump) as caught:
+            find_dump(dump)
+        assert str(caught.value) == (
+            f"{dump}/locked can't be read: Permission denied; nothing was imported"
+        )
+
+    def test_what_bears_the_name_of_a_collection(self, dump: Path) -> None:
+        odd = dump / "old" / "orders.bson"
+        odd.parent.mkdir()
+        makers: list[tuple[Callable[[], object], str]] = [
+            (odd.mkdir, "is a folder"),
+            (lambda: odd.symlink_to("nowhere"), "is a link to something that is not there"),
+            (lambda: os.mkfifo(odd), "is no file"),
+        ]
+        for make, what in makers:
+            shutil.rmtree(odd) if odd.is_dir() else odd.unlink(missing_ok=True)
+            make()
+            with pytest.raises(UnreadableDump) as caught:
+                find_dump(dump)
+            assert str(caught.value) == f"{odd} {what}; nothing was imported"
+        # The last one alone, too: nobody writes into that pipe.
+        with pytest.raises(UnreadableDump, match="is no file"):
+            find_dump(odd)
+
+    def test_what_else_is_no_file(self, dump: Path, tmp_path: Path) -> None:
+        elsewhere = LegacyShop(1, dirty=False).write(tmp_path / "elsewhere")
+        (dump / "linked").symlink_to(elsewhere)
+        (dump / "lost.bson").symlink_to("nowhere")
+        os.mkfifo(dump / "pipe")
+        (dump / "orders.metadata.json").symlink_to("nowhere")
+        found = find_dump(dump)
+        assert [file.name for file in found.files] == [
+            f"shop/{name}.json" for name in ("users", "products", "orders")
+        ]
+        assert found.passed_over == ("linked", "lost", "pipe")
+
+    def test_a_file_that_is_linked_to_is_read(self, dump: Path, tmp_path: Path) -> None:
+        file = dump / "shop" / "orders.json"
+        file.rename(tmp_path / "elsewhere.json")
+        file.symlink_to(tmp_path / "elsewhere.json")
+        assert len(places_and_ids(dump)) == 2 + 3 + 1
 
 
 def test_names_as_compass_gives_them(tmp_path: Path) -> None:

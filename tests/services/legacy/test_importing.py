@@ -1,5 +1,6 @@
 """Importing into a shop that lives: repeatable, keeping what changed here; and the way back."""
 
+import asyncio
 import json
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -211,6 +212,23 @@ class TestImport:
             await bring(shop.database, path, rejects=rejects)
         assert await rows(shop.database, *EVERYTHING) == before
         assert not rejects.path.exists()
+
+    async def test_can_be_broken_off_while_reading(self, shop: Shop, tmp_path: Path) -> None:
+        path = LegacyShop(3_000, dirty=False).write(tmp_path / "dump")
+        dump = find_dump(path)
+        told: list[int] = []
+
+        def tell(what: str, done: int, _total: int) -> None:
+            assert what == "Reading"
+            told.append(done)
+            task.cancel()
+
+        task = asyncio.ensure_future(
+            import_dump(shop.database, dump, rejects=None, dry_run=False, progress=Progress(tell))
+        )
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert 0 < told[-1] < dump.size
 
 
 class TestLaterDump:

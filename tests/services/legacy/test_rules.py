@@ -42,7 +42,7 @@ class Scanned:
             write_file(folder, name, iter(documents), form)
         self.report = ImportReport(dry_run=True, passed_over=())
         with closing(Staging()) as staging:
-            Scan(staging, self.report).read(find_dump(folder), lambda _: None)
+            list(Scan(staging, self.report).read(find_dump(folder), lambda _: None))
             self.rejects = [json.loads(line) for line in staging.rejects()]
             self.content = {
                 id_: content
@@ -189,7 +189,7 @@ class TestJson:
         (folder / f"{collection}.json").write_text(text + "\n", encoding="utf-8", newline="")
         again = ImportReport(dry_run=True, passed_over=())
         with closing(Staging()) as staging:
-            Scan(staging, again).read(find_dump(folder), lambda _: None)
+            list(Scan(staging, again).read(find_dump(folder), lambda _: None))
             scanned.rejects = [json.loads(line) for line in staging.rejects()]
             scanned.content = {
                 id_: content for b in staging.batches(collection, 9) for id_, _, content in b
