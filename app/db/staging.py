@@ -19,9 +19,36 @@ _TABLES = """
         collection TEXT NOT NULL, id TEXT NOT NULL, content BLOB NOT NULL,
         PRIMARY KEY (collection, id)
     ) WITHOUT ROWID;
+    CREATE TABLE users_here (
+        id TEXT PRIMARY KEY, email TEXT, sha256 TEXT, imported_sha256 TEXT
+    ) WITHOUT ROWID;
+    CREATE TABLE wishes (id TEXT PRIMARY KEY, email TEXT NOT NULL, at INTEGER NOT NULL)
+        WITHOUT ROWID;
+    CREATE VIEW wishing AS
+        SELECT wishes.id, wishes.email, at, users_here.email AS email_here,
+            users_here.id IS NULL OR imported_sha256 IS sha256 AS is_changeable
+        FROM wishes LEFT JOIN users_here ON users_here.id = wishes.id;
     CREATE TABLE emails (email TEXT PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE rejects (position INTEGER PRIMARY KEY, line BLOB NOT NULL);
 """
+
+
+# Who gets which e-mail address: first those here keep theirs whom the dump can't change, then those
+# who have what they wish for, then the others get theirs as they come.
+_GIVE = (
+    """INSERT INTO emails SELECT email, id FROM users_here
+    WHERE email IS NOT NULL AND NOT (imported_sha256 IS sha256 AND EXISTS (
+        SELECT 1 FROM records WHERE collection = 'users' AND records.id = users_here.id
+        AND content IS NOT NULL))""",
+    """INSERT OR IGNORE INTO emails SELECT email, id FROM wishing WHERE is_changeable
+    ORDER BY email IS NOT email_here, at""",
+)
+# Whoever gets the address of somebody here, and that somebody.
+_MARK_AT_ONCE = """
+    UPDATE records SET owner = NULL WHERE collection = 'users' AND id IN (
+        SELECT value FROM users_here JOIN emails ON emails.email = users_here.email,
+            json_each(json_array(emails.id, users_here.id))
+        WHERE emails.id <> users_here.id)"""
 
 
 class Staging:
@@ -72,11 +99,38 @@ class Staging:
         ).fetchone()
         return None if row is None else bytes(row[0])
 
-    def claim_email(self, email: str, id_: str) -> bool:
-        """Take an e-mail address for a user; False when it is another user's."""
-        self._connection.execute("INSERT OR IGNORE INTO emails VALUES (?, ?)", (email, id_))
-        owner = self._connection.execute("SELECT id FROM emails WHERE email = ?", (email,))
-        return bool(owner.fetchone()[0] == id_)
+    def know_imported_user(self, id_: str, sha256: str) -> None:
+        """Note the hash of a user as last imported, who may be changed or gone by now."""
+        self._connection.execute(
+            "INSERT INTO users_here (id, imported_sha256) VALUES (?, ?)", (id_, sha256)
+        )
+
+    def know_user(self, id_: str, email: str | None, sha256: str) -> None:
+        """Note the address and the hash of a user who is in the database."""
+        self._connection.execute(
+            "INSERT INTO users_here (id, email, sha256) VALUES (?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET email = excluded.email, sha256 = excluded.sha256",
+            (id_, email, sha256),
+        )
+
+    def wish(self, id_: str, email: str, *, at: int) -> None:
+        """Note the address that the dump has for the user whose record was put."""
+        self._connection.execute("INSERT INTO wishes VALUES (?, ?, ?)", (id_, email, at))
+
+    def give_emails(self) -> Iterator[tuple[int, bytes, bool]]:
+        """Give each e-mail address to one user, once all are known.
+
+        Returns:
+            Of those whose wish another user got, in their order: what they sort by, content, and
+            whether they can be changed.
+        """
+        for statement in _GIVE:
+            self._connection.execute(statement)
+        yield from self._connection.execute(
+            "SELECT wishing.at, content, is_changeable FROM wishing JOIN emails USING (email)"
+            " JOIN records ON records.collection = 'users' AND records.id = wishing.id"
+            " WHERE emails.id <> wishing.id ORDER BY wishing.at"
+        )
 
     def reject(self, line: bytes) -> None:
         """Keep a line for the rejects file."""
@@ -93,11 +147,19 @@ class Staging:
         return int(self._connection.execute(statement, (collection,)).fetchone()[0])
 
     def batches(self, collection: str, size: int) -> Iterator[list[tuple[str, str, bytes]]]:
-        """The records put, as (id, sha256, content), sorted by owner, time and id, in lists."""
-        found = self._connection.execute(
-            "SELECT id, sha256, content FROM records"
-            " WHERE collection = ? AND content IS NOT NULL ORDER BY owner, at, id",
-            (collection,),
+        """The records put, as (id, sha256, content), sorted by owner, time and id, in lists.
+
+        Users who get the e-mail address of another here come first, with that other, in a list of
+        any size: they are to be written at once.
+        """
+        statement = (
+            "SELECT id, sha256, content FROM records WHERE collection = ? AND content IS NOT NULL"
+            " AND owner IS {} NULL ORDER BY owner, at, id"
         )
+        if collection == "users":
+            self._connection.execute(_MARK_AT_ONCE)
+            if at_once := self._connection.execute(statement.format(""), (collection,)).fetchall():
+                yield at_once
+        found = self._connection.execute(statement.format("NOT"), (collection,))
         while batch := found.fetchmany(size):
             yield batch

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Row, Select, insert, or_, select
+from sqlalchemy import ColumnElement, Row, Select, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -17,6 +17,7 @@ from app.domain.ids import UserId, new_object_id, parse_object_id
 from app.domain.principal import Principal
 from app.services.search import index_customer
 
+_AT_ONCE = 1_000
 # Delivery is the only real test of an address; this refuses what can't be one.
 EMAIL = re.compile(r"[^@\s\x00]+@[^@\s\x00]+\Z")
 
@@ -117,8 +118,15 @@ async def each_user(connection: AsyncConnection) -> AsyncIterator[User]:
 
 
 async def replace_users(connection: AsyncConnection, users: Sequence[User]) -> None:
-    """Insert users as they are, or overwrite those with the same id."""
+    """Insert users as they are, or overwrite those with the same id.
+
+    They may exchange e-mail addresses with each other.
+    """
     row = tables.User
+    for start in range(0, len(users), _AT_ONCE):
+        # No address may be there twice at any moment, so first theirs are all free.
+        some = col(row.id).in_([user.id for user in users[start : start + _AT_ONCE]])
+        await connection.execute(update(row).where(some).values(email=None))
     statement = upsert(row)
     statement = statement.on_conflict_do_update(
         index_elements=[row.id],

@@ -129,10 +129,7 @@ async def import_dump(
 async def _look_around(database: Database, dump: Dump, staging: Staging) -> None:
     """Note what is in the database that a record of the dump may refer to or collide with."""
     async with database.read() as connection:
-        async for user in each_user(connection):
-            staging.know("users", user.id, pack_user(user))
-            if user.email:
-                staging.claim_email(user.email, user.id)
+        await _know_users(connection, staging)
         async for product in each_product(connection):
             staging.know("products", product.id, pack_product(product))
         for collection in COLLECTIONS:
@@ -141,6 +138,19 @@ async def _look_around(database: Database, dump: Dump, staging: Staging) -> None
                 some = ids[start : start + _BATCH]
                 for id_ in await _recorded(connection, collection, some):
                     staging.know(REPEATED_BEFORE, f"{collection} {id_}", b"")
+
+
+async def _know_users(connection: AsyncConnection, staging: Staging) -> None:
+    """Note who is here, and as what users were last imported, so that e-mails can be given."""
+    row = tables.LegacyRecord
+    statement = select(col(row.id), col(row.sha256)).where(col(row.collection) == "users")
+    async with connection.stream(statement, execution_options={"yield_per": 1_000}) as found:
+        async for id_, sha256 in found:
+            staging.know_imported_user(id_, sha256)
+    async for user in each_user(connection):
+        content = pack_user(user)
+        staging.know("users", user.id, content)
+        staging.know_user(user.id, user.email, content_sha256(content))
 
 
 def _repeated(dump: Dump, collection: str) -> list[str]:
@@ -180,14 +190,20 @@ def _write_rejects(lines: Iterable[bytes], rejects: RejectsFile) -> Path:
 async def _merge_users(
     connection: AsyncConnection, batch: Batch, tally: Tally, write: bool
 ) -> None:
-    ids = [UserId(id_) for id_, _, _ in batch]
-    here = await users_by_id(connection, ids)
-    hashes = {str(id_): content_sha256(pack_user(user)) for id_, user in here.items()}
-    taken = await _choose(connection, "users", batch, hashes, tally)
+    taken: list[tuple[str, str, bytes]] = []
+    known: list[UserId] = []
+    # Those who exchange e-mail addresses come at once, however many: all are chosen, then written.
+    for start in range(0, len(batch), _BATCH):
+        some = batch[start : start + _BATCH]
+        here = await users_by_id(connection, [UserId(id_) for id_, _, _ in some])
+        hashes = {str(id_): content_sha256(pack_user(user)) for id_, user in here.items()}
+        chosen = await _choose(connection, "users", some, hashes, tally)
+        taken += chosen
+        known += here.keys() & {UserId(id_) for id_, _, _ in chosen}
     if write:
         await replace_users(connection, [unpack_user(content) for _, _, content in taken])
         await _record(connection, "users", taken)
-        for id_ in here.keys() & {UserId(id_) for id_, _, _ in taken}:
+        for id_ in known:
             await index_customer(connection, id_)
 
 

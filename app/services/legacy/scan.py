@@ -24,6 +24,7 @@ from app.services.legacy.content import (
     pack_product,
     pack_user,
     unpack_product,
+    unpack_user,
 )
 from app.services.legacy.files import (
     COLLECTIONS,
@@ -120,6 +121,8 @@ class Scan:
                 self._take(collection, found)
                 if number % _RECORDS_AT_ONCE == 0:
                     yield
+            if collection == "users":
+                self._give_emails()
 
     def _take(self, collection: str, found: Found) -> None:
         tally = self._report.tallies[collection]
@@ -145,19 +148,26 @@ class Scan:
 
     def _stage_user(self, document: Document, notes: Notes) -> None:
         user = user_from_document(document, notes)
-        if user.email and not self._staging.claim_email(user.email, user.id):
-            user = replace(user, email=None)
-            notes.warnings.add("email_duplicate")
-        content = pack_user(user)
-        self._put("users", user.id, content)
+        at = self._report.tallies["users"].read
+        self._put("users", user.id, pack_user(user), at=at)
+        if user.email:
+            self._staging.wish(user.id, user.email, at=at)
+
+    def _give_emails(self) -> None:
+        """Only now: whose address is free depends on all that the dump has of the users here."""
+        for at, content, is_changeable in self._staging.give_emails():
+            user = replace(unpack_user(content), email=None)
+            self._put("users", user.id, pack_user(user), at=at)
+            if is_changeable:
+                self._report.tallies["users"].warnings["email_duplicate"] += 1
 
     def _stage_product(self, document: Document, notes: Notes) -> None:
         product = product_from_document(document, notes)
-        self._put("products", product.id, pack_product(product))
+        at = self._report.tallies["products"].read
+        self._put("products", product.id, pack_product(product), at=at)
 
-    def _put(self, collection: str, id_: str, content: bytes) -> None:
+    def _put(self, collection: str, id_: str, content: bytes, *, at: int) -> None:
         # In the order of the dump.
-        at = self._report.tallies[collection].read
         sha256 = content_sha256(content)
         self._staging.put(collection, id_, owner="", at=at, sha256=sha256, content=content)
 

@@ -11,6 +11,7 @@ import pytest
 from bson import ObjectId, json_util
 
 from app.db.engine import Database
+from app.services.legacy import importing
 from app.services.legacy.files import UnreadableDump, find_dump
 from app.services.legacy.importing import Progress, RejectsFile, import_dump
 from app.services.legacy.report import ImportReport, Tally
@@ -288,6 +289,99 @@ class TestLaterDump:
             (0, 3, 0),
             (0, 7, 0),
         ]
+
+    async def test_addresses_that_change_hands(self, shop: Shop, legacy: Legacy) -> None:
+        legacy.users = [user(n) for n in range(6)]
+        await bring(shop.database, legacy.dump())
+        mails = [document["email"] for document in legacy.users]
+
+        def give(number: int, email: str) -> None:
+            legacy.users[number]["email"] = email
+
+        give(0, mails[1])  # two exchange theirs,
+        give(1, mails[0])
+        give(2, mails[3])  # three in a row, the last to a new one,
+        give(3, mails[4])
+        give(4, "new@shop.example")
+        legacy.users.insert(0, user(9) | {"email": mails[2]})  # and a new user takes a freed one.
+        report = await bring(shop.database, legacy.dump())
+        assert numbers(report)[0] == (6, 1, 0)
+        assert report.tallies["users"].warnings == {}
+        await self._check(shop, legacy)
+
+    async def test_addresses_change_hands_over_many_batches(
+        self, shop: Shop, legacy: Legacy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(importing, "_BATCH", 3)
+        legacy.users = [user(n) for n in range(20)]
+        await bring(shop.database, legacy.dump())
+        mails = [document["email"] for document in legacy.users]
+        for n, document in enumerate(legacy.users[:15]):
+            document["email"] = mails[14 - n]
+        legacy.users[16]["name"] = "Another Name"
+        dry = await bring(shop.database, legacy.dump(), dry_run=True)
+        report = await bring(shop.database, legacy.dump())
+        assert dry.tallies == report.tallies
+        # The one in the middle keeps its own.
+        assert numbers(report)[0] == (15, 5, 0)
+        assert report.tallies["users"].warnings == {}
+        await self._check(shop, legacy)
+
+    @staticmethod
+    async def _check(shop: Shop, legacy: Legacy) -> None:
+        """Everybody has the address that the dump says, and a second run finds nothing to do."""
+        query = "SELECT id, email FROM users WHERE id IN (SELECT id FROM legacy_records)"
+        found = dict(await shop.rows(query))
+        assert found == {str(document["_id"]): document["email"] for document in legacy.users}
+        before = await rows(shop.database, *EVERYTHING)
+        again = await bring(shop.database, legacy.dump())
+        assert numbers(again)[0] == (0, len(legacy.users), 0)
+        assert again.tallies["users"].warnings == {}
+        assert await rows(shop.database, *EVERYTHING) == before
+
+    async def test_addresses_of_users_whom_the_dump_does_not_change(
+        self, shop: Shop, legacy: Legacy
+    ) -> None:
+        legacy.users = [user(n) for n in range(5)]
+        await bring(shop.database, legacy.dump())
+        mails = [document["email"] for document in legacy.users]
+        ids = [document["_id"] for document in legacy.users]
+        async with shop.database.transaction() as connection:
+            for statement in (
+                f"UPDATE users SET name = 'Here' WHERE id = '{ids[0]}'",
+                f"UPDATE users SET email = 'here@shop.example' WHERE id = '{ids[1]}'",
+            ):
+                await connection.exec_driver_sql(statement)
+        legacy.users[0]["email"] = "new@shop.example"  # changed here: keeps the old one
+        legacy.users[1]["name"] = "Another Name"  # changed here: its old one is free
+        legacy.users[2] |= {"email": "new@shop.example"}
+        del legacy.users[3]  # no longer in the dump: keeps its own
+        legacy.users += [
+            user(5) | {"email": mails[0]},
+            user(6) | {"email": mails[1]},
+            user(7) | {"email": mails[3]},
+            user(8) | {"email": mails[4]},  # whoever has it keeps it, wherever it stands
+        ]
+        legacy.users.reverse()
+        report = await bring(shop.database, legacy.dump())
+        assert report.tallies["users"].warnings == {"email_duplicate": 3, "changed_here": 2}
+        found = dict(await shop.rows("SELECT id, email FROM users WHERE id LIKE '5c%'"))
+        assert found == {
+            str(ids[0]): mails[0],
+            str(ids[1]): "here@shop.example",
+            str(ids[2]): "new@shop.example",
+            str(ids[3]): mails[3],
+            str(ids[4]): mails[4],
+            str(user(5)["_id"]): None,
+            str(user(6)["_id"]): mails[1],
+            str(user(7)["_id"]): None,
+            str(user(8)["_id"]): None,
+        }
+        before = await rows(shop.database, *EVERYTHING)
+        again = await bring(shop.database, legacy.dump())
+        assert again.tallies["users"].imported == 0
+        assert again.tallies["users"].warnings == report.tallies["users"].warnings
+        assert await rows(shop.database, *EVERYTHING) == before
 
     async def test_a_version_leaves_room_for_changes_here(self, shop: Shop, legacy: Legacy) -> None:
         legacy.orders[0] |= {"__v": 10**9, "status": "pending"}
