@@ -152,6 +152,11 @@ def _print(report: ImportReport) -> None:
         for what, count in sorted(counts.items())
     ]
     lines += [("", "collection passed over", name, "") for name in report.passed_over]
+    lines += [
+        (name, "gone from the dump", "stays here", tally.gone)
+        for name, tally in tallies.items()
+        if tally.gone
+    ]
     if lines:
         typer.echo()
         print_table(("", "KIND", "NAME", "RECORDS"), lines)
@@ -159,6 +164,12 @@ def _print(report: ImportReport) -> None:
         typer.echo(
             f"{report.skipped} records were skipped. They are in {report.rejects}, with the reason"
             f" and place of each: mend them there, then `orders import legacy {report.rejects}`.",
+            err=True,
+        )
+    if report.gone:
+        typer.echo(
+            f"{report.gone} records of earlier imports are not in the dump any more, and stay here;"
+            " --report FILE names them.",
             err=True,
         )
     if report.dry_run:

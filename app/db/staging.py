@@ -4,8 +4,9 @@ SQLite makes a file without a name for it, so a killed process leaves nothing be
 is put in, a few megabytes of it are in memory.
 """
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 _CACHE_KIB = 16 * 1024
 
@@ -140,6 +141,15 @@ class Staging:
         """The lines kept for the rejects file, in their order."""
         for (line,) in self._connection.execute("SELECT line FROM rejects ORDER BY position"):
             yield line
+
+    def lacking(self, collection: str, ids: Sequence[str]) -> list[str]:
+        """Those of the ids that no record of the dump has, not even one that was refused."""
+        found = self._connection.execute(
+            "SELECT value FROM json_each(?) WHERE NOT EXISTS"
+            " (SELECT 1 FROM records WHERE collection = ? AND id = value)",
+            (json.dumps(ids), collection),
+        )
+        return [id_ for (id_,) in found]
 
     def count(self, collection: str) -> int:
         """How many records were put."""

@@ -15,7 +15,7 @@ import pytest
 
 from tests.cli.test_commands import Terminal
 from tests.e2e.server import ROOT
-from tests.legacy_dump import LegacyShop, user, write_file
+from tests.legacy_dump import LegacyShop, order, user, write_file
 from tests.services.legacy.test_importing import EVERYTHING
 
 
@@ -99,6 +99,35 @@ def test_a_dry_run_leaves_no_trace(terminal: Terminal) -> None:
     assert len((terminal.folder / "r.jsonl").read_text().splitlines()) > 10
     assert json.loads((terminal.folder / "r.json").read_text())["dry_run"] is True
     assert everything(terminal.folder) == before
+
+
+def test_what_is_gone_from_the_dump_is_named(terminal: Terminal) -> None:
+    LegacyShop(40, dirty=False).write(terminal.folder / "dump")
+    arguments = ("import", "legacy", "dump", "--report", "r.json")
+    terminal.ok(*arguments)
+    report = json.loads((terminal.folder / "r.json").read_text())
+    assert report["gone_from_dump"] == {}
+    LegacyShop(37, dirty=False).write(terminal.folder / "dump")
+    (terminal.folder / "dump" / "products.json").unlink()  # no word on these
+    for dry_run in (["--dry-run"], []):
+        done = terminal.run(*arguments, *dry_run)
+        report = json.loads((terminal.folder / "r.json").read_text())
+        gone = [str(order(number)["_id"]) for number in (37, 38, 39)]
+        assert report["gone_from_dump"] == {"orders": {"records": 3, "ids": gone}}
+        assert "3 records of earlier imports are not in the dump any more" in done.stderr
+        lines = [line.split() for line in done.stdout.splitlines()]
+        assert ["orders", "gone", "from", "the", "dump", "stays", "here", "3"] in lines
+    # What is deleted here as well is not looked for any more, nor for a file of rejects.
+    connection = sqlite3.connect(terminal.folder / "data" / "orders.db")
+    connection.execute("DELETE FROM orders WHERE id > ?", (gone[0],))
+    connection.commit()
+    connection.close()
+    terminal.ok(*arguments)
+    report = json.loads((terminal.folder / "r.json").read_text())
+    assert report["gone_from_dump"] == {"orders": {"records": 1, "ids": gone[:1]}}
+    (terminal.folder / "some.jsonl").write_text("")
+    terminal.ok("import", "legacy", "some.jsonl", "--report", "r.json")
+    assert json.loads((terminal.folder / "r.json").read_text())["gone_from_dump"] == {}
 
 
 class TestRefusals:

@@ -113,6 +113,7 @@ async def import_dump(
         if rejects is not None and report.skipped:
             # Before anything is imported: what is skipped is on record even if that is broken off.
             report.rejects = _write_rejects(staging.rejects(), rejects)
+        await _look_for_gone(database, dump, staging, report)
         if not dry_run:
             await database.expect_bulk()
         for collection in COLLECTIONS:
@@ -138,6 +139,23 @@ async def _look_around(database: Database, dump: Dump, staging: Staging) -> None
                 some = ids[start : start + _BATCH]
                 for id_ in await _recorded(connection, collection, some):
                     staging.know(REPEATED_BEFORE, f"{collection} {id_}", b"")
+
+
+async def _look_for_gone(
+    database: Database, dump: Dump, staging: Staging, report: ImportReport
+) -> None:
+    """Note what was imported earlier, is here, and is not in a dump that has its collection."""
+    row = tables.LegacyRecord
+    async with database.read() as connection:
+        for collection in (file.collection for file in dump.files if file.collection):
+            statement = select(col(row.id)).where(col(row.collection) == collection)
+            statement = statement.order_by(col(row.id)).limit(_BATCH)
+            ids = list(await connection.scalars(statement))
+            while ids:
+                if gone := staging.lacking(collection, ids):
+                    here = await _EXISTING[collection](connection, gone)
+                    report.tallies[collection].miss(here)
+                ids = list(await connection.scalars(statement.where(col(row.id) > ids[-1])))
 
 
 async def _know_users(connection: AsyncConnection, staging: Staging) -> None:
@@ -386,6 +404,14 @@ async def _existing_orders(connection: AsyncConnection, ids: Sequence[str]) -> C
     return set(found)
 
 
+async def _existing_users(connection: AsyncConnection, ids: Sequence[str]) -> Collection[str]:
+    return await users_by_id(connection, [UserId(id_) for id_ in ids])
+
+
+async def _existing_products(connection: AsyncConnection, ids: Sequence[str]) -> Collection[str]:
+    return await products_by_id(connection, [ProductId(id_) for id_ in ids])
+
+
 async def _touched_orders(connection: AsyncConnection, ids: Sequence[str]) -> Collection[str]:
     """Those of the orders that something else than an import has changed: the log knows."""
     row = tables.OrderEvent
@@ -421,4 +447,9 @@ async def _record(connection: AsyncConnection, collection: str, batch: Batch) ->
         )
 
 
+_EXISTING = {
+    "users": _existing_users,
+    "products": _existing_products,
+    "orders": _existing_orders,
+}
 _MERGES = {"users": _merge_users, "products": _merge_products, "orders": _merge_orders}

@@ -1,13 +1,14 @@
 """What an import did: numbers for each collection, and what was passed over, by name."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.services.legacy.files import COLLECTIONS
 
 _MOST_FIELDS = 200
+_MOST_IDS = 1_000
 _OTHER_FIELDS = "(others)"
 
 
@@ -16,7 +17,8 @@ class Tally:
     """One collection's records: every record read is imported, unchanged or skipped.
 
     `reasons` counts the skipped by why, one reason each; `warnings` counts the others, a record
-    once for each name that applies to it. `fields` counts those passed over.
+    once for each name that applies to it. `fields` counts those passed over. `gone` counts records
+    of earlier imports that are here and no longer in the dump; `gone_ids` are the first of them.
     """
 
     read: int = 0
@@ -26,6 +28,8 @@ class Tally:
     reasons: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
     fields: Counter[str] = field(default_factory=Counter)
+    gone: int = 0
+    gone_ids: list[str] = field(default_factory=list)
 
     def skip(self, reason: str) -> None:
         """Count a record that is not imported."""
@@ -43,6 +47,11 @@ class Tally:
         for name in fields:
             known = name in self.fields or len(self.fields) < _MOST_FIELDS
             self.fields[name if known else _OTHER_FIELDS] += 1
+
+    def miss(self, ids: Collection[str]) -> None:
+        """Count records that the dump does not have any more."""
+        self.gone += len(ids)
+        self.gone_ids += sorted(ids)[: _MOST_IDS - len(self.gone_ids)]
 
 
 @dataclass(slots=True)
@@ -65,6 +74,11 @@ class ImportReport:
         """Records of all collections that were not imported."""
         return sum(tally.skipped for tally in self.tallies.values())
 
+    @property
+    def gone(self) -> int:
+        """Records of all collections that are here and no longer in the dump."""
+        return sum(tally.gone for tally in self.tallies.values())
+
     def as_json(self) -> dict[str, object]:
         """The report for a program to read."""
         return {
@@ -86,6 +100,11 @@ class ImportReport:
                     for collection, tally in self.tallies.items()
                     if tally.fields
                 },
+            },
+            "gone_from_dump": {
+                collection: {"records": tally.gone, "ids": tally.gone_ids}
+                for collection, tally in self.tallies.items()
+                if tally.gone
             },
             "rejects": None if self.rejects is None else str(self.rejects),
             "dry_run": self.dry_run,

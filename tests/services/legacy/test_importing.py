@@ -548,6 +548,14 @@ class TestRejects:
                 await bring(shop.database, path)
 
 
+def test_ids_of_what_is_gone_are_kept_to_a_limit() -> None:
+    tally = Tally()
+    for start in (0, 600, 1_200):
+        tally.miss([f"{n:04}" for n in range(start, start + 600)])
+    assert tally.gone == 1_800
+    assert tally.gone_ids == [f"{n:04}" for n in range(1_000)]
+
+
 def test_field_names_are_counted_to_a_limit() -> None:
     tally = Tally()
     tally.pass_over(f"field{n}" for n in range(1_000))
