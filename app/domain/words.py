@@ -21,6 +21,7 @@ _LETTERS_OF_A_WORD = 64
 _WORDS = 1_000
 _LETTERS_OF_A_NAME = 100
 _ASCII_RUNS = re.compile("[a-z0-9]+")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxy0123456789")  # without the z that begins an escape
 
@@ -57,7 +58,7 @@ def words_of(texts: Iterable[str]) -> dict[str, None]:
 
 def _words_of_text(text: str) -> tuple[str, ...]:
     folded = _folded(text[:_LETTERS_OF_A_TEXT])
-    strange = {letter for letter in folded if letter > "\x7f"}
+    strange = () if folded.isascii() else set(_NOT_ASCII.findall(folded))
     if any(letter.isalnum() or _is_mark(letter) for letter in strange):
         return tuple(
             "".join(_spelled(letter) for letter in word[:_LETTERS_OF_A_WORD])
@@ -75,13 +76,23 @@ _words_of_name = lru_cache(maxsize=4_096)(_words_of_text)
 
 def _folded(text: str) -> str:
     """Without case, accents, ligatures and invisible characters."""
-    # To upper case first: it alone makes one of the dotless and the dotted i, and of other pairs.
-    return _without_marks(_without_marks(text).upper().casefold())
+    return text.lower() if text.isascii() else text.translate(_FOLDED)
+
+
+class _Folded:
+    """What becomes of each character, whatever stands beside it, for `str.translate`."""
+
+    @staticmethod
+    @lru_cache(maxsize=4_096)
+    def __getitem__(code: int) -> str:
+        # To upper case first: it alone makes one of the dotless and the dotted i, and other pairs.
+        return _without_marks(_without_marks(chr(code)).upper().casefold())
+
+
+_FOLDED = _Folded()
 
 
 def _without_marks(text: str) -> str:
-    if text.isascii():
-        return text
     return "".join(
         letter
         for letter in unicodedata.normalize("NFKD", text)
