@@ -10,6 +10,8 @@ from app.domain.ids import EventPosition, OrderId, ProductId, UserId, parse_obje
 from app.domain.money import MAX_MINOR
 
 MAX_QUANTITY = 2**31 - 1
+MAX_ITEMS = 2_000
+"""The most items of a new order: more than a body of 100 kB holds, which the legacy took."""
 MAX_EXTERNAL_ID_LENGTH = 64
 
 
@@ -153,8 +155,12 @@ def check_new_order(new: NewOrder) -> list[ProductId]:
         The product ids in canonical form, one per item.
 
     Raises:
-        InvalidInput: with every problem, not just the first.
+        InvalidInput: with every problem, not just the first; but too many items are not looked at.
     """
+    if len(new.items) > MAX_ITEMS:
+        raise InvalidInput.single(
+            f"must hold at most {MAX_ITEMS} items", "items", code=ProblemCode.OUT_OF_RANGE
+        )
     problems: list[Problem] = []
     product_ids: list[ProductId] = []
     if not new.items:

@@ -18,7 +18,7 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from app.domain.ids import OBJECT_ID_PATTERN
-from app.domain.order import MAX_QUANTITY, OrderStatus, ShippingMethod
+from app.domain.order import MAX_ITEMS, MAX_QUANTITY, OrderStatus, ShippingMethod
 
 
 def _whole(value: object) -> object:
@@ -69,7 +69,7 @@ class AddBody(RequestBody):
 
     items: _List[AddItem] = Field(
         description="The same product may stand in several; each stays a row.",
-        json_schema_extra={"minItems": 1},
+        json_schema_extra={"minItems": 1, "maxItems": MAX_ITEMS},
     )
     address: _Address = Field(
         description="Not blank, without the character NUL; kept byte for byte."

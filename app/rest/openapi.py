@@ -155,6 +155,7 @@ _OPERATIONS = (
             "quantity": {"msg": "items[0].quantity must be a whole number from 1 to 2147483647."},
             "unknown product": {"msg": "items[0].product names no product."},
             "no items": {"msg": "items must hold at least one item."},
+            "too many items": {"msg": "items must hold at most 2000 items."},
             "blank address": {"msg": "address must not be blank."},
             "too large a total": {"msg": "items add up to more than an order can hold."},
         },

@@ -11,6 +11,8 @@ SHIPPING = "must be 'Next day', 'Regular' or 'Budget'"
 WHOLE = "must be a whole number"
 RANGE = "must be a whole number from 1 to 2147483647"
 ID = "must be an id of 24 hex digits"
+_SHORTEST = f'{{"product":"{TABLE}","shipping":"Budget"}}'
+_MOST_IN_100_KB = 102_400 // (len(_SHORTEST) + 1)
 
 
 def _body(*items: Any, address: Any = "1 Main St", **more: Any) -> str:
@@ -119,6 +121,18 @@ TAKEN = [
                 )
             )
         ),
+    ),
+    case(
+        "as many items as a body of 100 kB holds",
+        add(
+            f'{{"items":[{",".join([_SHORTEST] * _MOST_IN_100_KB)}],"address":"x"}}',
+        ),
+        get_all(_rows(*[_table(1, "Budget")] * _MOST_IN_100_KB)),
+    ),
+    case(
+        "2,000 items",
+        add(_body(*[ITEM] * 2_000)),
+        get_all(_rows(*[_table(2)] * 2_000)),
     ),
     case(
         "an id in any letter case",
@@ -292,6 +306,11 @@ REFUSED = [
         Sql("UPDATE products SET deleted_at = '2025-01-01T00:00:00.000000Z'"),
         refuse(ADD, _body(ITEM), "items[0].product names no product."),
         difference="add-values",
+    ),
+    case(
+        "2,001 items",
+        refuse(ADD, _body(*[ITEM] * 2_001), "items must hold at most 2000 items."),
+        difference="items",
     ),
     case(
         "a sum that no order can hold",
