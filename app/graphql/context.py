@@ -1,8 +1,8 @@
 """What a resolver may touch. It lives for one request, and so do its loaders."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -17,6 +17,7 @@ from app.domain.errors import Unauthenticated
 from app.domain.ids import EventPosition, OrderId, ProductId, UserId
 from app.domain.order import Order, OrderStatus, Product
 from app.domain.principal import Principal
+from app.graphql.answer_size import AnswerSize
 from app.services import events, keys, order_lookups, order_stats, orders, products, users
 from app.services.auth import ApiKey, Authenticator
 from app.services.event_feed import EventFeed
@@ -50,21 +51,31 @@ class History:
     size: int
 
 
+# Less than all: fields are resolved side by side, and one operation with many slow ones would keep
+# everybody else from reading until its time is over.
+_READS_AT_ONCE = 2
+
+
 class TimedDatabase:
-    """The database as one operation has it: with a deadline."""
+    """The database as one operation has it: with a deadline, and never all of its readers."""
 
     def __init__(self, database: Database, timeout_s: float) -> None:
         self._database = database
         self._timeout_s = timeout_s
+        self._reads = asyncio.Semaphore(_READS_AT_ONCE)
         self.restart()
 
     def restart(self) -> None:
         """Let the deadline count from now: each event of a subscription has a time of its own."""
         self._until = Deadline(self._timeout_s)
 
-    def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[AsyncConnection]:
         """As `Database.read`; raises TimedOut past the deadline."""
-        return self._database.read(self._until)
+        async with self._reads:
+            self._until.check()
+            async with self._database.read(self._until) as connection:
+                yield connection
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """As `Database.transaction`; raises TimedOut past the deadline."""
@@ -90,6 +101,7 @@ class Context:
         self,
         document: DocumentNode,
         database: TimedDatabase,
+        size: AnswerSize,
         authenticator: Authenticator,
         authorization: str | None,
         feed: EventFeed,
@@ -98,6 +110,7 @@ class Context:
         self.document = document
         self.idempotency_header = idempotency_header
         self.database = database
+        self.size = size
         self.feed = feed
         self._authenticator = authenticator
         self._authorization = authorization
@@ -108,6 +121,7 @@ class Context:
     def forget(self) -> None:
         """Forget what was loaded: the next event of a subscription is of another moment."""
         self.database.restart()
+        self.size.restart()
         self.products = Loader[ProductId, Product | None](self._load_products)
         self.users = Loader[UserId, users.User | None](self._load_users)
         self.actors = Loader[UserId, users.User | None](self._load_actors)
@@ -158,12 +172,14 @@ class Context:
         principal = await self.principal()
         async with self.database.read() as connection:
             found = await order_lookups.orders_by_id(connection, principal, ids)
+        self.size.add_read(found.values())
         return [found.get(order_id) for order_id in ids]
 
     async def _load_numbered(self, numbers: Sequence[OrderNumber]) -> list[Order | None]:
         principal = await self.principal()
         async with self.database.read() as connection:
             found = await order_lookups.orders_by_number(connection, principal, numbers)
+        self.size.add_read(found.values())
         return [found.get(number) for number in numbers]
 
     async def _load_keys(self, ids: Sequence[str]) -> list[ApiKey | None]:
@@ -180,17 +196,19 @@ class Context:
 
     async def _load_pages(self, lists: Sequence[OrderList]) -> list[OrderPage]:
         principal = await self.principal()
+        pages = []
         async with self.database.read() as connection:
-            return [
-                await orders.list_orders(
+            for wanted in lists:
+                page = await orders.list_orders(
                     connection,
                     principal,
                     wanted.page,
                     conditions=wanted.conditions,
                     sort=wanted.sort,
                 )
-                for wanted in lists
-            ]
+                self.size.add_read(page.orders)
+                pages.append(page)
+        return pages
 
     async def _load_figures(self, filters: Sequence[OrderFilter]) -> list[StatusFigures]:
         principal = await self.principal()

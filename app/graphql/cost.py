@@ -7,6 +7,7 @@ The whole price list is in docs/limits.md.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from typing import Any, NamedTuple
 
 from graphql import (
@@ -44,12 +45,19 @@ FIELD_PRICES = {"OrderConnection.totalCount": 1, "Query.stats": 10}
 """Fields whose price is not that of their type: counts are statements of their own."""
 FREE_TYPES = {"Money", "PageInfo", "OrderItem", "OrderEdge", "OrderEventEdge", "UserError"}
 """Objects that come with the one around them, at no further cost."""
+LOOKED_UP_VALUES = 10
+"""How many values a field counts as whose value is not at hand: it takes that much longer."""
 ASSUMED_LIST_SIZE = 5
 """How many elements a list is taken to have that no argument bounds, such as an order's items."""
 LIST_SIZES = {"OrderStats.series": MAX_SPANS, "User.apiKeys": MAX_LISTED_KEYS}
 """Such lists with a bound of their own, which are taken to be full."""
 
 _SIZES = ("ids", "first", "last")
+
+
+def values_of(field: GraphQLField) -> int:
+    """How many values a field counts as, without what is below it."""
+    return LOOKED_UP_VALUES if iscoroutinefunction(field.resolve) else 1
 
 
 class Measured(NamedTuple):
@@ -138,6 +146,7 @@ class _Field:
     key: str
     price: int
     own: _Selection
+    values: int = 1
     may_be_null: bool = False
     is_list: bool = False
     size: "_Size | None" = None
@@ -158,7 +167,7 @@ class _Field:
     def requested(self, variables: Mapping[str, Any]) -> Measured:
         cost, nodes, page_size, values = self.own.requested(variables)
         cost += self.price
-        values += 1
+        values += self.values
         if self.is_list:
             count = self.size.of(variables) if self.size else self.assumed_size
             each = [view.requested(variables) for _, view in self.views]
@@ -266,7 +275,7 @@ class _Planner:
                 varying.append(field)
             else:
                 fixed += field.price + field.own.fixed
-                values += 1 + field.own.values
+                values += field.values + field.own.values
         return _Selection(fixed, tuple(varying), values)
 
     def _field(self, key: str, found: _Found) -> _Field:
@@ -276,25 +285,27 @@ class _Planner:
             return _Field(key, 0, _NOTHING)  # introspection
         kind = get_named_type(definition.type)
         price = _price(found.parent.name, node.name.value, kind)
+        values = values_of(definition)
         below = [one.selection_set for one in found.nodes if one.selection_set]
         if kind.name.endswith("Connection"):
             return self._page(key, price, found, definition, below)
         inside = self.selection(kind, below)
         if not _is_list(definition):
             may_be_null = not is_non_null_type(definition.type)
-            return _Field(key, price, inside, may_be_null=may_be_null)
+            return _Field(key, price, inside, values, may_be_null=may_be_null)
         if not is_composite_type(kind):
-            return _Field(key, price, _NOTHING)
+            return _Field(key, price, _NOTHING, values)
         size = _size(node, definition)
         assumed = LIST_SIZES.get(f"{found.parent.name}.{node.name.value}", ASSUMED_LIST_SIZE)
         if size is None and not price and not inside.fixed and not inside.varying:
             free = _Selection(0, (), assumed * inside.values)
-            return _Field(key, 0, free)
+            return _Field(key, 0, free, values)
         of_its_own = OBJECT_PRICE if size else 0
         return _Field(
             key,
             of_its_own,
             _NOTHING,
+            values,
             is_list=True,
             size=size,
             assumed_size=assumed,
@@ -331,6 +342,7 @@ class _Planner:
             key,
             price,
             self.selection(connection, below, "nodes", "edges"),
+            values_of(definition),
             is_list=True,
             size=_size(found.nodes[0], definition) or _Size((), DEFAULT_PAGE_SIZE),
             element=element,

@@ -19,6 +19,7 @@ from strawberry.types import ExecutionResult
 from app.db.engine import Database
 from app.domain.errors import AppError, Throttled
 from app.domain.principal import Principal
+from app.graphql.answer_size import AnswerSize, Turns
 from app.graphql.context import Context, TimedDatabase
 from app.graphql.errors import presentable
 from app.graphql.event_stream import EventStream
@@ -90,6 +91,7 @@ class GraphQLEndpoint:
     feed: EventFeed
     ping_interval_s: float
     _running: set[asyncio.Task[dict[str, Any]]] = field(default_factory=set)
+    _turns: Turns = field(default_factory=Turns)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -238,6 +240,7 @@ class GraphQLEndpoint:
         context = Context(
             prepared.document,
             TimedDatabase(self.database, self.timeout_s),
+            AnswerSize(self.limits, self._turns),
             self.authenticator,
             caller.authorization,
             self.feed,
@@ -263,6 +266,9 @@ class GraphQLEndpoint:
             raise
         if payer is not None:
             actual = prepared.plan.actual(asked.variables, result.data)
+            if operation.context.size.is_exceeded:
+                # What there is of it is not shown, but was worked for.
+                actual = max(actual, prepared.requested.cost)
             standing = self.budget.settle(payer, prepared.requested.cost - actual)
             answer["extensions"] = {"cost": _cost(prepared.requested.cost, actual, standing)}
         return answer

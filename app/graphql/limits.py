@@ -51,12 +51,15 @@ class LimitExceeded(GraphQLError):
         found: int | None = None,
         *,
         subject: str = "An operation",
+        advice: str = "",
     ) -> None:
         asked = "" if found is None else f" This one asks for {found}."
         facts: dict[str, object] = {"code": "LIMIT_EXCEEDED", "limit": name, "maximum": limit}
         if found is not None:
             facts["found"] = found
-        super().__init__(f"{subject} may have {what} of at most {limit}.{asked}", extensions=facts)
+        super().__init__(
+            f"{subject} may have {what} of at most {limit}.{asked}{advice}", extensions=facts
+        )
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from app.graphql.context import Context
+from app.graphql.execution import BoundedExecution
 from app.graphql.keys import ApiKey
 from app.graphql.mutations import Mutation
 from app.graphql.queries import Query
@@ -84,6 +85,7 @@ def build_schema() -> Schema:
         subscription=Subscription,
         types=[ApiKey, Order, Product, User],
         extensions=[_UsePreparedDocument],
+        execution_context_class=BoundedExecution,
         config=StrawberryConfig(scalar_map=SCALARS),
     )
     schema.publish_no_null_defaults()

@@ -11,7 +11,7 @@ from app.db import tables
 from app.domain.ids import OrderId, UserId
 from app.domain.order import Order
 from app.domain.principal import Principal
-from app.services.order_queries import order_from_row, select_orders, visible_orders
+from app.services.order_queries import orders_from_rows, select_orders, visible_orders
 
 # A statement has a bounded number of parameters, and SQLite's conditions a bounded depth.
 _IDS_PER_STATEMENT = 1_000
@@ -68,4 +68,4 @@ async def _visible(
     connection: AsyncConnection, principal: Principal, condition: ColumnElement[bool]
 ) -> list[Order]:
     statement = select_orders(visible_orders(principal), condition)
-    return [order_from_row(row) for row in await connection.execute(statement)]
+    return await orders_from_rows(await connection.execute(statement))

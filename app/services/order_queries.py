@@ -4,8 +4,9 @@ Nothing here does input or output. A read is one statement with one row per orde
 along as a JSON array, so that an order and its items are always of the same moment.
 """
 
+import asyncio
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -42,6 +43,9 @@ OrderRow: TypeAlias = Row[
 ]
 
 _ORDERS = tables.metadata.tables["orders"]
+
+# Some 10 ms of work.
+_ITEMS_PER_TURN = 2_500
 
 
 class OrderSort(Enum):
@@ -305,6 +309,20 @@ def select_orders(*conditions: ColumnElement[bool]) -> OrderSelect:
         col(order.external_id),
         items,
     ).where(*conditions)
+
+
+async def orders_from_rows(rows: Iterable[OrderRow]) -> list[Order]:
+    """The orders in rows of `select_orders`. Where they are many, others have a turn in between."""
+    orders: list[Order] = []
+    fresh = 0
+    for row in rows:
+        order = order_from_row(row)
+        orders.append(order)
+        fresh += 1 + len(order.items)
+        if fresh > _ITEMS_PER_TURN:
+            await asyncio.sleep(0)
+            fresh = 0
+    return orders
 
 
 def order_from_row(row: OrderRow) -> Order:

@@ -19,7 +19,7 @@ from app.db.dialect import upsert
 from app.domain.ids import OrderId, UserId
 from app.domain.order import Order
 from app.domain.principal import Principal
-from app.services.order_queries import accessible_orders, order_from_row, select_orders
+from app.services.order_queries import accessible_orders, orders_from_rows, select_orders
 from app.services.search import index_new_orders
 
 # A statement has a bounded number of parameters (32,766 in SQLite); REST lists have no bound but
@@ -45,8 +45,7 @@ async def accessible_by_id(
     found: dict[OrderId, Order] = {}
     for some in _in_parts(ids):
         statement = select_orders(accessible_orders(principal), col(tables.Order.id).in_(some))
-        for row in await connection.execute(statement):
-            order = order_from_row(row)
+        for order in await orders_from_rows(await connection.execute(statement)):
             found[order.id] = order
     return found
 

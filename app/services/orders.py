@@ -18,7 +18,7 @@ from app.services.order_queries import (
     Position,
     beyond,
     matching_orders,
-    order_from_row,
+    orders_from_rows,
     select_orders,
     sorted_by,
     visible_orders,
@@ -67,7 +67,7 @@ async def list_orders(
         statement = statement.where(beyond(page.before, sort, ascending=sort.descending))
     # One more than asked tells whether the list goes on.
     statement = statement.order_by(*sorted_by(sort, ascending=ascending)).limit(page.size + 1)
-    orders = [order_from_row(row) for row in await connection.execute(statement)]
+    orders = await orders_from_rows(await connection.execute(statement))
     more = len(orders) > page.size
     orders = orders[: page.size]
     return OrderPage(tuple(reversed(orders) if page.from_end else orders), more)
@@ -126,4 +126,4 @@ async def all_own_orders(connection: AsyncConnection, principal: Principal) -> l
     statement = select_orders(
         visible_orders(principal), col(tables.Order.user_id) == principal.user_id
     ).order_by(col(tables.Order.order_number).desc())
-    return [order_from_row(row) for row in await connection.execute(statement)]
+    return await orders_from_rows(await connection.execute(statement))

@@ -221,6 +221,23 @@ class TestBudget:
             assert "data" not in await shop.graphql(query, {"n": "x"})
             assert (await cost(shop, "{ me { id } }"))["budget"]["left"] == 99
 
+    async def test_an_answer_over_the_limit_costs_what_was_asked_for(
+        self, database_path: Path, stopped: Clock
+    ) -> None:
+        async with open_shop(database_path, max_query_values=1_000, cost_budget=20_000) as shop:
+            for _ in range(2):
+                await shop.add(*[TABLE] * 100)
+            query = "{ orders(first: 10) { nodes { items { id name image quantity shipping } } } }"
+            answer = await shop.graphql(query)
+            assert answer["data"] is None
+            assert answer["errors"][0]["extensions"]["code"] == "LIMIT_EXCEEDED"
+            left = 20_000 - 2 * 10 - 11
+            assert answer["extensions"]["cost"] == {
+                "requested": 11,
+                "actual": 11,
+                "budget": {"maximum": 20_000, "left": left, "restoreRate": 20_000},
+            }
+
     async def test_it_remembers_a_bounded_number_of_keys(self, stopped: Clock) -> None:
         budget = CostBudget(100, 10)
         callers = [Principal(UserId(f"{n:024x}"), frozenset(), "k") for n in range(10_001)]
