@@ -8,16 +8,20 @@ import structlog
 
 
 class _BrokenOff(logging.Filter):
-    """Lets a server that stops and waits no longer say so in a line, in place of a traceback."""
+    """Says in a line, in place of a traceback, that the program stops and waits no longer."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Shorten what a task says that was broken off; pass over what the lifespan says."""
         if record.exc_info and isinstance(record.exc_info[1], CancelledError):
             record.exc_info = None
-            record.msg, record.args = "broken off: the server stops and waits no longer", ()
+            record.msg, record.args = "broken off, because the program stops", ()
             record.levelno, record.levelname = logging.WARNING, "WARNING"
-        text = record.getMessage()
-        return not (text.startswith("Traceback") and "CancelledError" in text.splitlines()[-1])
+        text = record.msg
+        return not (
+            isinstance(text, str)
+            and text.startswith("Traceback")
+            and "CancelledError" in text.splitlines()[-1]
+        )
 
 
 def configure_logging(level: str, style: str) -> None:

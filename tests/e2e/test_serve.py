@@ -151,7 +151,7 @@ def test_what_is_broken_off_is_a_line_in_the_log(tmp_path: Path, timeout_s: str)
             assert server.process.wait(20) in {0, -signal.SIGINT}
         log = server.log.read_text()
     assert "Traceback" not in log
-    assert log.count("broken off: the server stops") == 1
+    assert log.count("broken off, because the program stops") == 1
 
 
 def _start(folder: Path, *paths: Path) -> subprocess.Popen[str]:
