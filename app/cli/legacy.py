@@ -1,5 +1,6 @@
 """`orders import legacy` and `orders export legacy`: a legacy shop's data, in and out."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -73,6 +74,10 @@ def import_legacy(
     if rejects is not None and rejects.exists() and rejects.samefile(path):
         raise RuntimeError(f"{rejects} is being imported: name another file with --rejects")
     dump = find_dump(path)
+    # The process is this command's alone. What it consists of is not looked through for garbage
+    # again and again, while records come and go that hold no cycles: a tenth of the time.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     try:
         with _progress() as tell:
             done = with_database(

@@ -143,6 +143,7 @@ class Database:
 
         Each touches pages all over the indexes. They stay in memory until the commit, and are
         brought to their places in the file only after several: that is less than half the writing.
+        What would undo a single statement stays in memory, too.
 
         Raises:
             Unavailable: as for `read`.
@@ -150,6 +151,7 @@ class Database:
         with _failures_named(None):
             async with self._writer.connect() as connection:
                 for pragma in (
+                    "temp_store=MEMORY",
                     f"cache_size=-{_BULK_CACHE_KIB}",
                     f"wal_autocheckpoint={_BULK_CHECKPOINT_PAGES}",
                 ):

@@ -32,6 +32,7 @@ _ABOUT = re.compile(r"(?:.+\.metadata|prelude)\.json(?:\.gz)?\Z", re.IGNORECASE)
 
 _BUFFER = 256 * 1024
 _PIECE = 64 * 1024
+_DOCUMENTS_A_WORD = 100
 _GZIP_MAGIC = b"\x1f\x8b"
 _ARCHIVE_MAGIC = b"\x6d\xe2\x99\x81"
 _BOM = b"\xef\xbb\xbf"
@@ -205,11 +206,13 @@ def read_documents(
     with file.path.open("rb") as raw:
         told = 0
         try:
-            for document in _documents(raw, file.path.name.lower(), place):
+            for number, document in enumerate(_documents(raw, file.path.name.lower(), place)):
                 yield f"{file.name} {place.unit} {place.at}", document
-                if (read := raw.tell()) != told:
+                # Asking takes as long as reading a small document.
+                if number % _DOCUMENTS_A_WORD == 0 and (read := raw.tell()) != told:
                     on_bytes(read - told)
                     told = read
+            on_bytes(raw.tell() - told)
         except (_Damage, EOFError, gzip.BadGzipFile, zlib.error) as error:
             what = error if isinstance(error, _Damage) else "the compressed file is damaged here"
             if isinstance(error, EOFError):

@@ -164,8 +164,8 @@ def order_from_document(
     Raises:
         Impossible: a value that is there can't be valid, or the user or a product is not named.
     """
-    if unknown := document.keys() - _ORDER_FIELDS:
-        notes.fields |= unknown
+    if not _ORDER_FIELDS.issuperset(document):
+        notes.fields |= document.keys() - _ORDER_FIELDS
     id_ = record_id(document)
     user_id = _required_id(document.get("user"), "user")
     status = _word(document.get("status"), _STATUSES, "status")
@@ -206,8 +206,8 @@ def _item(
 ) -> OrderItem:
     if not isinstance(line, dict):
         raise Impossible("items_invalid")
-    if unknown := line.keys() - _ITEM_FIELDS:
-        notes.fields |= {f"items.{name}" for name in unknown}
+    if not _ITEM_FIELDS.issuperset(line):
+        notes.fields |= {f"items.{name}" for name in line.keys() - _ITEM_FIELDS}
     product_id = _required_id(line.get("product"), "product")
     quantity = whole_number(line.get("quantity"), "quantity", least=1, most=MAX_QUANTITY)
     shipping = _word(line.get("shipping"), _SHIPPING, "shipping")

@@ -7,6 +7,7 @@ an absent field gives, means that there is no value; what can't be valid is refu
 import re
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from bson import Decimal128, ObjectId
 from bson.datetime_ms import DatetimeMS
@@ -68,8 +69,11 @@ def whole_number(value: object, name: str, *, least: int, most: int) -> int | No
         return None
     try:
         number = value if type(value) is int else _number(value)
+        if type(number) is int:
+            if least <= number <= most:
+                return number
         # In this order: what is out of range may be too large to become an int.
-        if least <= number <= most and number == int(number):
+        elif least <= number <= most and number == int(number):
             return int(number)
     except (ValueError, InvalidOperation):
         pass
@@ -138,10 +142,17 @@ def _number(value: object) -> int | Decimal:
     if isinstance(value, dict) and len(value) == 1:
         [(kind, written)] = value.items()
         if isinstance(written, str):
-            if kind in {"$numberInt", "$numberLong"} and _INTEGER.match(written):
-                return int(written)
-            if kind == "$numberDouble" and _DECIMAL.match(written):
-                return Decimal(repr(float(written)))
-            if kind == "$numberDecimal" and _DECIMAL.match(written):
-                return Decimal(written)
+            return _typed_number(kind, written)
+    raise ValueError
+
+
+# Quantities and versions are the same few numbers again and again.
+@lru_cache(maxsize=1_024)
+def _typed_number(kind: str, written: str) -> int | Decimal:
+    if kind in {"$numberInt", "$numberLong"} and _INTEGER.match(written):
+        return int(written)
+    if kind == "$numberDouble" and _DECIMAL.match(written):
+        return Decimal(repr(float(written)))
+    if kind == "$numberDecimal" and _DECIMAL.match(written):
+        return Decimal(written)
     raise ValueError
