@@ -199,6 +199,7 @@ class Context:
         pages = []
         async with self.database.read() as connection:
             for wanted in lists:
+                self.size.check()
                 page = await orders.list_orders(
                     connection,
                     principal,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Protocol, Self
 
 import strawberry
@@ -30,7 +31,7 @@ from app.graphql.pagination import (
     event_page,
     page_from_arguments,
 )
-from app.graphql.publish import publish_enum, resolved
+from app.graphql.publish import made_of, publish_enum, resolved
 from app.graphql.scalars import Decimal
 from app.services import orders, users
 from app.services.events import START, EventFilter, EventPage, events_after
@@ -143,7 +144,7 @@ class Order(Node):
     @resolved("The items, in the order they were sent.")
     def items(self) -> list[OrderItem]:
         """They came with the order."""
-        return [OrderItem.of(item, self.order.currency) for item in self.order.items]
+        return made_of(self.order.items, partial(OrderItem.of, currency=self.order.currency))
 
     @resolved("Sum of the item totals.")
     def total(self) -> Money:
