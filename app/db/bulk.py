@@ -1,8 +1,7 @@
 """Inserting many rows: straight to the driver, past what SQLAlchemy does for each single row.
 
-That is worth a good part of an import's time, and so is one statement for a hundred rows: what an
-engine does once for each statement costs as much as a row. Values still go through their columns'
-types.
+That is worth a good part of an import's time, and so is one statement for many rows: what an engine
+does once for each statement costs as much as a row. Values still go through their columns' types.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +16,7 @@ from sqlmodel import SQLModel
 
 # Far from the number of parameters that a statement may have (32,766 in SQLite). More rows at once
 # are no faster: SQLite keeps what a statement changes, to undo all of it if one row is refused.
-_ROWS_AT_ONCE = 100
+_ROWS_AT_ONCE = 200
 
 
 async def insert_rows(
@@ -56,7 +55,7 @@ def _plan(
     """How to insert.
 
     Returns:
-        The statement for one row, the one for a hundred (None where parameters have numbers), what
+        The statement for one row, the one for many (None where parameters have numbers), what
         takes the values from a row, and what converts those at some places.
     """
     target = inspect(table).local_table

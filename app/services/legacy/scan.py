@@ -201,8 +201,19 @@ def _reject_line(collection: str, reason: str, found: Found) -> bytes:
     return head[:-1] + b',"document":' + document + b"}\n"
 
 
+def _is_canonical(value: object) -> bool:
+    """Whether this is canonical Extended JSON as it is: each number and date has its type."""
+    if isinstance(value, dict):
+        return not isinstance(value.get("$date"), str) and all(map(_is_canonical, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_canonical, value))
+    return value is None or isinstance(value, str | bool)
+
+
 def _canonical(document: Document) -> str:
     """The document as canonical Extended JSON, or as it was read where it can't be."""
+    if _is_canonical(document):
+        return json.dumps(document)
     try:
         try:
             # From JSON: the numbers of a relaxed document get the types that stand in a canonical.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bson import Decimal128, Int64, ObjectId
+from bson import Decimal128, Int64, ObjectId, json_util
 
 from app.db.staging import Staging
 from app.domain.clock import rfc3339
@@ -17,7 +17,7 @@ from app.services.legacy.files import find_dump
 from app.services.legacy.report import ImportReport
 from app.services.legacy.scan import Scan
 from tests.e2e.server import ROOT
-from tests.legacy_dump import DIRT, GONE, Dirt, made, order, product, user, write_file
+from tests.legacy_dump import DIRT, FORMS, GONE, Dirt, made, order, product, user, write_file
 
 FORM = ("canonical", "bson")
 CLEAN = {"users": user(1), "products": product(1), "orders": order(1)}
@@ -84,6 +84,24 @@ def test_each_dirt_has_its_rule(tmp_path: Path, dirt: Dirt, form: str) -> None:
     for name, tally in scanned.report.tallies.items():
         if name != dirt.collection:
             assert tally.reasons + tally.warnings == {}
+
+
+def test_rejects_are_canonical_from_every_form(tmp_path: Path) -> None:
+    spoilt = order(1) | {
+        "status": "lost",
+        "coupon": None,
+        "paid": True,
+        "rate": 1.5,
+        "of": Int64(7),
+    }
+    expected = json.loads(json_util.dumps(spoilt, json_options=json_util.CANONICAL_JSON_OPTIONS))
+    for form in FORMS:
+        (tmp_path / form).mkdir()
+        [line] = Scanned(tmp_path / form, "orders", spoilt, form).rejects
+        if form == "relaxed":  # which does not say whether a number is an int or a long
+            expected["of"] = {"$numberInt": "7"}
+        assert (line["reason"], line["document"]) == ("status_invalid", expected)
+        expected["of"] = {"$numberLong": "7"}
 
 
 def test_every_name_is_explained() -> None:
