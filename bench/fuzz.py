@@ -19,8 +19,8 @@ from app.db import migrations
 from tests.graphql.fuzzing import Found, fuzz
 from tests.shop import database_url, open_shop
 
-_SHAPES = 300
-_FILLINGS = 6
+_SHAPES = 15
+_FILLINGS = 8
 
 
 async def run(folder: Path, minutes: float, start: int) -> Found:
@@ -32,7 +32,7 @@ async def run(folder: Path, minutes: float, start: int) -> Found:
         await migrations.migrate(database_url(path))
         async with open_shop(path, cost_budget=1_000_000_000) as shop:
             with capture_logs() as logs:
-                total += await fuzz(shop, shapes_number=_SHAPES, fillings=_FILLINGS, start=start)
+                total += await fuzz(shop, each=_SHAPES, fillings=_FILLINGS, start=start)
         wrong = [entry for entry in logs if entry["log_level"] != "info"]
         assert not wrong, wrong
         print(f"from {start}: {total.operations} operations so far", flush=True)

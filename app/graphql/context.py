@@ -91,7 +91,17 @@ class Loader(DataLoader[K, V]):
 
     def load(self, key: K) -> Awaitable[V]:
         """The value of the key, loaded together with the others that are asked for now."""
-        return asyncio.shield(super().load(key))
+        loaded = asyncio.ensure_future(super().load(key))
+        waiting = asyncio.shield(loaded)
+        for future in (loaded, waiting):
+            future.add_done_callback(_look_at)
+        return waiting
+
+
+def _look_at(future: asyncio.Future[V]) -> None:
+    # Or a failure would be reported as overlooked where nobody waits for it any more.
+    if not future.cancelled():
+        future.exception()
 
 
 class Context:

@@ -1,5 +1,7 @@
 """Finding objects by what names them: ids, numbers, and words of a product's name."""
 
+import asyncio
+import gc
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -119,6 +121,16 @@ class TestFailingBeside:
         answer = await shop.graphql(self.QUERY, {"id": CUSTOMER})
         assert answer["data"] == {"a": None, "b": {"apiKeys": [{"name": ""}]}}
         assert [error["path"] for error in answer["errors"]] == [["a", "orders"]]
+
+    async def test_what_nobody_waits_for_is_not_logged(self, shop: Shop) -> None:
+        logged: list[dict[str, Any]] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, about: logged.append(about))
+        query = f'{{ orders {{ totalCount }} nodes(ids: ["{TABLE}"]) {{ id }} }}'
+        for _ in range(5):
+            assert (await shop.graphql(query, key=None))["data"] is None
+            gc.collect()
+        assert logged == []
 
 
 class TestOrderByNumber:
