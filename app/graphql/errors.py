@@ -48,7 +48,8 @@ publish_enum(
 
 @strawberry.type(
     description=(
-        "An input the server refused. Rights and limits are top-level GraphQL errors instead."
+        "An input the server refused."
+        " Rights, rate and cost problems are top-level GraphQL errors instead."
     )
 )
 class UserError:
