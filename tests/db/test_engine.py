@@ -90,7 +90,8 @@ async def test_writers_of_several_connections_take_turns(shop: Shop) -> None:
 
 
 async def test_a_writer_that_is_cancelled_leaves_neither_rows_nor_a_lock(shop: Shop) -> None:
-    slow = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 400000)"
+    # Far longer than the wait below, so that it is no commit that is cancelled: one would be made.
+    slow = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 4000000)"
 
     async def write() -> None:
         async with shop.database.transaction() as connection:
