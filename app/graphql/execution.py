@@ -5,6 +5,7 @@ from collections.abc import AsyncIterable, Iterable, Sized
 from typing import Any
 
 from graphql import (
+    GraphQLError,
     GraphQLLeafType,
     GraphQLList,
     GraphQLNamedType,
@@ -103,7 +104,11 @@ class BoundedExecution(StrawberryGraphQLCoreExecutionContext):
         """Complete a plain value; a long text counts as several."""
         if isinstance(result, str) and len(result) >= TEXT_LENGTH:
             self._size.add(len(result) // TEXT_LENGTH)
-        return super().complete_leaf_value(return_type, result)
+        try:
+            return super().complete_leaf_value(return_type, result)
+        except GraphQLError as error:
+            # The library's word for it is the one for bad input, but the value is one of ours.
+            raise TypeError(f"{result!r} is no {return_type}") from error
 
     def _values_below(self, kind: GraphQLNamedType, asked_for: FieldDetailsList) -> int:
         """How many values an object has, but for those in its lists."""

@@ -262,6 +262,17 @@ class TestAnswers:
         assert "trace-me" in logged
         assert "'nonsense' is not a valid OrderStatus" in logged
 
+    async def test_a_value_of_ours_that_does_not_fit_is_not_the_callers_fault(
+        self, shop: Shop, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        await shop.add()
+        async with shop.database.transaction() as connection:
+            await connection.exec_driver_sql("UPDATE orders SET version = 2147483648")
+        answer = await shop.graphql("{ orders { nodes { version } } }")
+        assert answer["errors"][0]["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+        assert "2147483648" not in str(answer)
+        assert "2147483648 is no Int" in capsys.readouterr().out
+
     async def test_keys_are_never_logged(
         self, shop: Shop, capsys: pytest.CaptureFixture[str]
     ) -> None:
