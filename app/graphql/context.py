@@ -18,14 +18,13 @@ from app.domain.ids import EventPosition, OrderId, ProductId, UserId
 from app.domain.order import Order, OrderStatus, Product
 from app.domain.principal import Principal
 from app.graphql.answer_size import AnswerSize
-from app.services import events, keys, order_lookups, order_stats, orders, products, users
+from app.services import events, keys, order_stats, orders, products, users
 from app.services.auth import ApiKey, Authenticator
 from app.services.event_feed import EventFeed
 from app.services.events import EventPage
-from app.services.order_lookups import OrderNumber
 from app.services.order_queries import OrderFilter, OrderSort
 from app.services.order_stats import Figures
-from app.services.orders import OrderPage, Page
+from app.services.orders import OrderNumber, OrderPage, Page
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -181,14 +180,14 @@ class Context:
     async def _load_orders(self, ids: Sequence[OrderId]) -> list[Order | None]:
         principal = await self.principal()
         async with self.database.read() as connection:
-            found = await order_lookups.orders_by_id(connection, principal, ids)
+            found = await orders.orders_by_id(connection, principal, ids)
         self.size.add_read(found.values())
         return [found.get(order_id) for order_id in ids]
 
     async def _load_numbered(self, numbers: Sequence[OrderNumber]) -> list[Order | None]:
         principal = await self.principal()
         async with self.database.read() as connection:
-            found = await order_lookups.orders_by_number(connection, principal, numbers)
+            found = await orders.orders_by_number(connection, principal, numbers)
         self.size.add_read(found.values())
         return [found.get(number) for number in numbers]
 

@@ -11,6 +11,7 @@ from app.domain.changes import AddressChange, ErrorPolicy, StatusChange
 from app.domain.errors import InvalidInput, Problem, ProblemCode
 from app.domain.ids import OrderId, ProductId, UserId, parse_object_id
 from app.domain.words import search_words
+from app.graphql.enums import EventType, OrderStatus, ShippingMethod
 from app.graphql.publish import publish_enum
 from app.services import order_queries
 from app.services.order_queries import OrderSort
@@ -21,26 +22,6 @@ MAX_LIST = 100
 T = TypeVar("T")
 Id = TypeVar("Id", OrderId, ProductId, UserId)
 
-publish_enum(
-    domain.OrderStatus,
-    name="OrderStatus",
-    description="Where an order stands. REST spells it in lower case.",
-    values={
-        "PENDING": "Placed, not sent yet. REST: `pending`.",
-        "DELIVERY": "On its way. REST: `delivery`.",
-        "COMPLETED": "Received by the customer. REST: `completed`.",
-    },
-)
-publish_enum(
-    domain.ShippingMethod,
-    name="ShippingMethod",
-    description="How one item travels.",
-    values={
-        "NEXT_DAY": "REST: `Next day`.",
-        "REGULAR": "REST: `Regular`.",
-        "BUDGET": "REST: `Budget`.",
-    },
-)
 publish_enum(
     OrderSort,
     name="OrderSort",
@@ -85,10 +66,8 @@ class OrderFilter:
     ids: list[strawberry.ID] | None = strawberry.field(
         default=None, description="Ids, at most 100."
     )
-    status: list[domain.OrderStatus] | None = strawberry.field(
-        default=None, description="Statuses."
-    )
-    shipping: list[domain.ShippingMethod] | None = strawberry.field(
+    status: list[OrderStatus] | None = strawberry.field(default=None, description="Statuses.")
+    shipping: list[ShippingMethod] | None = strawberry.field(
         default=None, description="Shipping method of at least one item."
     )
     created_at: DateTimeRange | None = strawberry.field(default=None, description="When placed.")
@@ -195,7 +174,7 @@ class OrderItemInput:
     """A product to order."""
 
     product_id: strawberry.ID = strawberry.field(description="The product.")
-    shipping: domain.ShippingMethod = strawberry.field(description="How it travels.")
+    shipping: ShippingMethod = strawberry.field(description="How it travels.")
     quantity: int = strawberry.field(default=1, description="How many pieces, at least 1.")
 
 
@@ -239,7 +218,7 @@ class OrderStatusChange:
     """One order's new status."""
 
     order_id: strawberry.ID = strawberry.field(description="The order.")
-    status: domain.OrderStatus = strawberry.field(
+    status: OrderStatus = strawberry.field(
         description="Its new status. Any status may follow any other, as in REST."
     )
     expected_version: int | None = strawberry.field(
@@ -352,7 +331,7 @@ LastSize = Annotated[int | None, _argument("How many from the end, 100 at most."
 Before = Annotated[str | None, _argument("Only what precedes this cursor.")]
 EventPageSize = Annotated[int | None, _argument("How many, 100 at most.")]
 EventTypes = Annotated[
-    list[domain.EventType] | None, _argument("Only these; an empty list matches nothing.")
+    list[EventType] | None, _argument("Only these; an empty list matches nothing.")
 ]
 FilterArgument = Annotated[OrderFilter | None, _argument("Which orders.")]
 SortArgument = Annotated[OrderSort, _argument("In which order.")]

@@ -22,6 +22,7 @@ from app.graphql.inputs import (
     PageSize,
     SortArgument,
 )
+from app.graphql.items import Product
 from app.graphql.keys import ApiKey
 from app.graphql.node import Node
 from app.graphql.pagination import DEFAULT_PAGE_SIZE, check_list, event_page, page_size
@@ -32,7 +33,6 @@ from app.graphql.types import (
     Order,
     OrderConnection,
     OrderEventConnection,
-    Product,
     User,
     load_connection,
 )

@@ -18,12 +18,13 @@ from strawberry.types import ExecutionContext
 
 from app.graphql.context import Context
 from app.graphql.execution import BoundedExecution
+from app.graphql.items import Product
 from app.graphql.keys import ApiKey
 from app.graphql.mutations import Mutation
 from app.graphql.queries import Query
 from app.graphql.scalars import SCALARS
 from app.graphql.subscriptions import Subscription
-from app.graphql.types import Order, Product, User
+from app.graphql.types import Order, User
 
 
 class _UsePreparedDocument(SchemaExtension):

@@ -5,14 +5,14 @@ from typing import Annotated, Self
 
 import strawberry
 
-from app.domain import order as domain
 from app.domain.money import DEFAULT_CURRENCY
 from app.domain.order import MAX_QUANTITY
 from app.domain.spans import StatsInterval
 from app.graphql.context import Info
+from app.graphql.enums import OrderStatus
+from app.graphql.items import Money
 from app.graphql.pagination import page_size
 from app.graphql.publish import publish_enum, resolved
-from app.graphql.types import Money
 from app.services import order_stats
 from app.services.order_queries import OrderFilter
 
@@ -28,7 +28,7 @@ publish_enum(
 class OrderStatusStats:
     """Figures for one status."""
 
-    status: domain.OrderStatus = strawberry.field(description="The status.")
+    status: OrderStatus = strawberry.field(description="The status.")
     order_count: int = strawberry.field(description="How many orders.")
     total: Money = strawberry.field(description="Sum of their totals.")
 

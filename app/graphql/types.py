@@ -1,4 +1,4 @@
-"""What GraphQL callers read: the domain's objects in the schema's names and shapes."""
+"""What GraphQL callers read of orders, their owners and their events."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,10 +7,10 @@ from typing import Annotated, Protocol, Self
 
 import strawberry
 
-from app.domain import money
 from app.domain import order as domain
-from app.domain.ids import EventPosition, ProductId, UserId
+from app.domain.ids import EventPosition, UserId
 from app.graphql.context import History, Info, OrderList
+from app.graphql.enums import EventSource, EventType, OrderStatus
 from app.graphql.inputs import (
     After,
     Before,
@@ -21,6 +21,7 @@ from app.graphql.inputs import (
     PageSize,
     SortArgument,
 )
+from app.graphql.items import Money, OrderItem
 from app.graphql.keys import ApiKey
 from app.graphql.node import Node
 from app.graphql.pagination import (
@@ -31,87 +32,10 @@ from app.graphql.pagination import (
     event_page,
     page_from_arguments,
 )
-from app.graphql.publish import made_of, publish_enum, resolved
-from app.graphql.scalars import Decimal
+from app.graphql.publish import made_of, resolved
 from app.services import orders, users
 from app.services.events import START, EventFilter, EventPage, events_after
 from app.services.order_queries import OrderSort, Position, position_of
-
-
-@strawberry.type(description="A sum of money.")
-class Money:
-    """An amount with its currency."""
-
-    amount: Decimal = strawberry.field(description="The exact amount in the currency's main unit.")
-    currency_code: str = strawberry.field(description="ISO 4217 code, for example `USD`.")
-
-    @classmethod
-    def of(cls, minor: int, currency: str) -> Self:
-        """From minor units."""
-        return cls(amount=Decimal(money.decimal_amount(minor)), currency_code=currency)
-
-
-@strawberry.type(description="A product as it is today.")
-class Product(Node):
-    """A product of the catalogue."""
-
-    id: strawberry.ID = strawberry.field(description="The id; `productId` in REST.")
-    name: str = strawberry.field(description="Name.")
-    description: str = strawberry.field(description="Description.")
-    image: str | None = strawberry.field(description="Image path.")
-    price: Money = strawberry.field(description="Price of one piece.")
-
-    @classmethod
-    def of(cls, product: domain.Product) -> Self:
-        """From the domain's product."""
-        return cls(
-            id=strawberry.ID(product.id),
-            name=product.name,
-            description=product.description,
-            image=product.image,
-            price=Money.of(product.price_minor, product.currency),
-        )
-
-
-@strawberry.type(
-    description=(
-        "One line of an order."
-        " Name, image and price are a snapshot taken when the order was placed."
-    )
-)
-class OrderItem:
-    """One line of an order."""
-
-    id: strawberry.ID = strawberry.field(description="The item's id; `items._id` in REST.")
-    name: str = strawberry.field(description="Product name on that day.")
-    image: str | None = strawberry.field(description="Product image path on that day.")
-    unit_price: Money = strawberry.field(description="Price of one piece on that day.")
-    quantity: int = strawberry.field(description="How many pieces, at least 1.")
-    total: Money = strawberry.field(description="`unitPrice` times `quantity`.")
-    shipping: domain.ShippingMethod = strawberry.field(description="How it travels.")
-    product_id: strawberry.ID = strawberry.field(
-        description="The product's id, kept even when the product is gone."
-    )
-
-    @resolved("The product as it is today. Null when it was removed from the catalogue.")
-    async def product(self, info: Info) -> Product | None:
-        """Through the loader: one statement for all items of the answer."""
-        found = await info.context.products.load(ProductId(self.product_id))
-        return None if found is None else Product.of(found)
-
-    @classmethod
-    def of(cls, item: domain.OrderItem, currency: str) -> Self:
-        """From the domain's item."""
-        return cls(
-            id=strawberry.ID(item.id),
-            name=item.name,
-            image=item.image,
-            unit_price=Money.of(item.unit_price_minor, currency),
-            quantity=item.quantity,
-            total=Money.of(item.total_minor, currency),
-            shipping=item.shipping,
-            product_id=strawberry.ID(item.product_id),
-        )
 
 
 @strawberry.type(description="An order with its items.")
@@ -127,7 +51,7 @@ class Order(Node):
             " Never reused, never renumbered."
         )
     )
-    status: domain.OrderStatus = strawberry.field(description="Where the order stands.")
+    status: OrderStatus = strawberry.field(description="Where the order stands.")
     address: str = strawberry.field(description="Delivery address as the customer wrote it.")
     external_id: str | None = strawberry.field(
         description=("The caller's own id for this order in another system, unique per customer.")
@@ -392,30 +316,6 @@ class User(Node):
         return cls(user=user, id=strawberry.ID(user.id), name=user.name, is_admin=user.is_admin)
 
 
-publish_enum(
-    domain.EventType,
-    name="OrderEventType",
-    description="What happened to an order.",
-    values={
-        "CREATED": "It was placed.",
-        "STATUS_CHANGED": "Its status changed.",
-        "ADDRESS_CHANGED": "Its delivery address changed.",
-        "DELETED": "It was deleted.",
-        "RESTORED": "It was brought back.",
-    },
-)
-publish_enum(
-    domain.EventSource,
-    name="EventSource",
-    description="The door a change came through.",
-    values={
-        "GRAPHQL": "A GraphQL mutation.",
-        "REST": "A legacy REST path.",
-        "IMPORT": "The importer or the command line.",
-    },
-)
-
-
 @strawberry.type(description="One entry of the append-only event log. It outlives the order.")
 class OrderEvent:
     """An event."""
@@ -423,15 +323,15 @@ class OrderEvent:
     event: strawberry.Private[domain.OrderEvent]
 
     id: strawberry.ID = strawberry.field(description="The entry's id.")
-    type: domain.EventType = strawberry.field(description="What happened.")
+    type: EventType = strawberry.field(description="What happened.")
     order_id: strawberry.ID = strawberry.field(description="The order's id, kept after deletion.")
-    from_status: domain.OrderStatus | None = strawberry.field(
+    from_status: OrderStatus | None = strawberry.field(
         description="Status before. Null where there was none."
     )
-    to_status: domain.OrderStatus | None = strawberry.field(
+    to_status: OrderStatus | None = strawberry.field(
         description="Status after. Null where there is none."
     )
-    source: domain.EventSource = strawberry.field(description="The door it came through.")
+    source: EventSource = strawberry.field(description="The door it came through.")
     created_at: datetime = strawberry.field(description="When.")
 
     @resolved("The order as it is now. Null once deleted.")
