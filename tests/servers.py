@@ -134,20 +134,26 @@ def _open(
     command: Sequence[str | Path], folder: Path, output: int, errors: int
 ) -> subprocess.Popen[str]:
     account = _account()
-    return subprocess.Popen(
-        [*account.prefix, *command],
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=errors,
-        text=True,
-        cwd=folder,
-        env=_environment(),
-        user=account.uid,
-        group=account.gid,
-        extra_groups=None if account.uid is None else [],
-        # Ctrl-C at the terminal is for the tests, which then stop their servers in order.
-        start_new_session=True,
-    )
+    try:
+        return subprocess.Popen(
+            [*account.prefix, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            text=True,
+            cwd=folder,
+            env=_environment(),
+            user=account.uid,
+            group=account.gid,
+            extra_groups=None if account.uid is None else [],
+            # Ctrl-C at the terminal is for the tests, which then stop their servers in order.
+            start_new_session=True,
+        )
+    except PermissionError as error:
+        raise ServerError(
+            f"{command[0]} can't be run by user {account.uid or os.geteuid()} ({error.strerror}): "
+            "root needs user namespaces (unshare) for that, or programs that everybody may run."
+        ) from None
 
 
 def _run(command: Sequence[str | Path], folder: Path) -> str:
