@@ -9,7 +9,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 from app.db import search, tables
-from app.db.engine import Database
+from app.db.engine import DatabaseOptions, open_database
 from app.settings import Settings
 
 
@@ -30,7 +30,9 @@ def run(connection: Connection) -> None:
 
 async def run_by_settings() -> None:
     """Run them on the database that the settings name."""
-    database = Database(Settings.load().database_url, foreign_keys=False)
+    settings = Settings.load()
+    options = DatabaseOptions(pgbouncer=settings.database_pgbouncer)
+    database = open_database(settings.database_url, options, foreign_keys=False)
     await database.create()
     async with database.transaction() as connection:
         await connection.run_sync(run)

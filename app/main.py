@@ -15,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
-from app.db.engine import BUSY_TIMEOUT_S, Database
+from app.db.database import Database
+from app.db.engine import BUSY_TIMEOUT_S, DatabaseOptions, open_database
 from app.domain.errors import Unavailable
 from app.graphql.endpoint import GraphQLEndpoint
 from app.graphql.limits import Limits
@@ -82,12 +83,25 @@ def _stop_streams_on(
     signal.signal(number, stop)
 
 
+def database_options(settings: Settings, *, serving: bool = False) -> DatabaseOptions:
+    """How the database is used: by a server with limits, by a command without."""
+    return DatabaseOptions(
+        # Waiting for another process's lock is the one wait of SQLite's that can't be broken off.
+        busy_timeout_s=min(BUSY_TIMEOUT_S, settings.operation_timeout_s)
+        if serving
+        else BUSY_TIMEOUT_S,
+        pool_size=settings.database_pool_size,
+        pool_wait_s=settings.database_pool_wait_s,
+        connect_timeout_s=settings.database_connect_timeout_s,
+        statement_timeout_s=settings.database_statement_timeout_s if serving else None,
+        pgbouncer=settings.database_pgbouncer,
+        listen_url=settings.database_listen_url if serving else "",
+    )
+
+
 def create_app(settings: Settings) -> Starlette:
     """The application. Its database is opened by the first request and closed by the lifespan."""
-    # Waiting for another process's lock is the one wait that can't be broken off.
-    database = Database(
-        settings.database_url, busy_timeout_s=min(BUSY_TIMEOUT_S, settings.operation_timeout_s)
-    )
+    database = open_database(settings.database_url, database_options(settings, serving=True))
     authenticator = Authenticator(
         database, [secret.get_secret_value() for secret in settings.legacy_jwt_secret]
     )
@@ -99,7 +113,7 @@ def create_app(settings: Settings) -> Starlette:
         max_subscriptions=settings.live_max_subscriptions,
     )
     schema = build_schema()
-    demo_keys = demo.read_keys(database.path) if settings.demo else None
+    demo_keys = demo.read_keys(database.companion) if settings.demo else None
     budget = CostBudget(settings.cost_budget, settings.cost_restore_per_s)
     limits = _limits(settings)
     operations = _operations(schema, settings)
@@ -220,8 +234,7 @@ async def _upkeep(
     async def purge() -> None:
         more = True
         while more and not stopping.is_set():
-            async with database.transaction() as connection:
-                more = await idempotency.purge(connection)
+            more = await database.write(idempotency.purge)
 
     tasks: dict[str, Callable[[], Awaitable[None]]] = {
         "write when keys were last used": authenticator.write_use,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
 from jwt.algorithms import HMACAlgorithm
@@ -18,7 +19,10 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _PREFIX = "ORDERS_"
+_NOT_OURS = "ORDERS_TEST_"  # what the tests of this project go by
 _DOTENV = ".env"
+_SQLITE = "sqlite+aiosqlite:///"
+_POSTGRESQL = ("postgresql://", "postgres://", "postgresql+asyncpg://")
 
 
 class SettingsError(Exception):
@@ -32,7 +36,33 @@ class Settings(BaseSettings):
 
     database_url: str = Field(
         "sqlite+aiosqlite:///data/orders.db",
-        description="Where the data is. A relative path counts from the current folder.",
+        description="Where the data is: a file of SQLite (a relative path counts from the current"
+        " folder), or postgresql://user:password@host/name with TLS options of libpq.",
+    )
+    database_pool_size: int = Field(
+        5,
+        ge=1,
+        le=100,
+        description="PostgreSQL: a process's connections for reading, and as many for writing.",
+    )
+    database_pool_wait_s: float = Field(
+        10.0, gt=0, description="PostgreSQL: how long a request waits for a free connection."
+    )
+    database_connect_timeout_s: float = Field(
+        5.0, gt=0, description="PostgreSQL: how long connecting may take."
+    )
+    database_statement_timeout_s: float = Field(
+        15.0,
+        gt=0,
+        description="PostgreSQL: how long a server's statement may take; a transaction twice that.",
+    )
+    database_pgbouncer: bool = Field(
+        False, description="PostgreSQL: whether the URL leads to PgBouncer in transaction mode."
+    )
+    database_listen_url: str = Field(
+        "",
+        description="PostgreSQL: the server reached directly, to hear of others' events at once;"
+        " empty to look every now and then.",
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
@@ -165,11 +195,21 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _database_is_supported(cls, url: str) -> str:
-        if not url.startswith("sqlite+aiosqlite:///"):
-            raise ValueError("must begin with sqlite+aiosqlite:/// (this version runs on SQLite)")
-        path = url.removeprefix("sqlite+aiosqlite:///")
-        if path in {"", ":memory:"} or "?" in path:
-            raise ValueError("must name a database file, without parameters")
+        if not url.startswith((_SQLITE, *_POSTGRESQL)):
+            raise ValueError(f"must begin with {_SQLITE} or {_POSTGRESQL[0]}")
+        if url.startswith(_SQLITE):
+            path = url.removeprefix(_SQLITE)
+            if path in {"", ":memory:"} or "?" in path:
+                raise ValueError("must name a database file, without parameters")
+        elif not urlsplit(url).path.strip("/"):
+            raise ValueError("must name a database after the host: postgresql://host/orders")
+        return url
+
+    @field_validator("database_listen_url")
+    @classmethod
+    def _listens_on_postgresql(cls, url: str) -> str:
+        if url and not url.startswith(_POSTGRESQL):
+            raise ValueError(f"must begin with {_POSTGRESQL[0]}")
         return url
 
     @field_validator("legacy_jwt_secret", mode="before")
@@ -253,7 +293,7 @@ def _named(variables: Mapping[str, str]) -> dict[str, str]:
     return {
         name[len(_PREFIX) :].lower(): value
         for name, value in variables.items()
-        if name.upper().startswith(_PREFIX)
+        if name.upper().startswith(_PREFIX) and not name.upper().startswith(_NOT_OURS)
     }
 
 

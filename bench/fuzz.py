@@ -16,8 +16,9 @@ from pathlib import Path
 from structlog.testing import capture_logs
 
 from app.db import migrations
+from tests.databases import sqlite_url
 from tests.graphql.fuzzing import Found, fuzz
-from tests.shop import database_url, open_shop
+from tests.shop import open_shop
 
 _SHAPES = 15
 _FILLINGS = 8
@@ -29,8 +30,8 @@ async def run(folder: Path, minutes: float, start: int) -> Found:
     total = Found()
     while time.monotonic() < until:
         path = folder / f"{start}.db"
-        await migrations.migrate(database_url(path))
-        async with open_shop(path, cost_budget=1_000_000_000) as shop:
+        await migrations.migrate(sqlite_url(path))
+        async with open_shop(sqlite_url(path), cost_budget=1_000_000_000) as shop:
             with capture_logs() as logs:
                 total += await fuzz(shop, each=_SHAPES, fillings=_FILLINGS, start=start)
         wrong = [entry for entry in logs if entry["log_level"] != "info"]

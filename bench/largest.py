@@ -19,7 +19,7 @@ from pathlib import Path
 
 import httpx
 
-from app.db.engine import Database
+from app.db.engine import open_database
 from app.domain.ids import OrderId, ProductId, UserId
 from app.domain.order import EventSource, EventType, Order, OrderItem, OrderStatus, ShippingMethod
 from app.services.auth import create_key
@@ -161,7 +161,7 @@ def _order_id(number: int) -> OrderId:
 
 async def add_large_orders(shop: BenchShop) -> tuple[str, str]:
     """Give the shop a customer with large orders; their key, and an administrator's."""
-    database = Database(f"sqlite+aiosqlite:///{shop.path}")
+    database = open_database(f"sqlite+aiosqlite:///{shop.path}")
     async with database.transaction() as connection:
         user = await add_user(connection, "large@bench.example", user_id=_USER)
         admin = await add_user(connection, "admin@bench.example", is_admin=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import insert
 
 from app.db import migrations, tables
-from app.db.engine import Database
+from app.db.engine import open_database
 from app.domain.ids import OrderId, ProductId, UserId
 from app.domain.order import Order, OrderItem, OrderStatus, Product, ShippingMethod
 from app.services.auth import create_key
@@ -57,7 +57,7 @@ async def _make(path: Path) -> BenchShop:
         )
         for number in range(PRODUCTS)
     ]
-    database = Database(url)
+    database = open_database(url)
     async with database.transaction() as connection:
         await replace_products(connection, products)
         for number in range(1, USERS + 1):

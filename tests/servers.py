@@ -50,7 +50,7 @@ _SECONDS_TO_STOP = 60
 _FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
-    "max_connections": "200",
+    "max_connections": "500",
     # Neither a whole hour from UTC nor anyone's own zone: a mistake with time zones shows.
     "timezone": "Asia/Kathmandu",
     # A standby that went away must not fill the disk of its primary.

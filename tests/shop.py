@@ -1,17 +1,20 @@
 """A small shop behind the real application: what most tests act on, through its two doors."""
 
+import re
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 from asgi_lifespan import LifespanManager
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, bindparam, event, text
 from starlette.applications import Starlette
 
-from app.db.engine import Database
+from app.db.database import Database
+from app.db.engine import open_database
+from app.db.types import UTCDateTime
 from app.domain.ids import ProductId
 from app.domain.order import Product
 from app.domain.principal import Scope
@@ -34,13 +37,14 @@ PRODUCTS = (
 CUSTOMER, OTHER, ADMIN = (f"{n:024x}" for n in (0xC0, 0xB0, 0xAD))
 
 
-def database_url(path: Path) -> str:
-    return f"sqlite+aiosqlite:///{path}"
+def as_stored(instant: datetime) -> str:
+    """An instant as SQLite keeps it."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def settings_for(path: Path, **changes: Any) -> Settings:
+def settings_for(url: str, **changes: Any) -> Settings:
     # Answers without `extensions.cost` unless a test asks for it.
-    return Settings(database_url=database_url(path), **{"cost_budget": 0, **changes})
+    return Settings(database_url=url, **{"cost_budget": 0, **changes})
 
 
 @dataclass
@@ -111,9 +115,21 @@ class Shop:
         return [node["id"] for node in data["me"]["orders"]["nodes"]]
 
     async def rows(self, statement: str) -> Sequence[tuple[Any, ...]]:
-        """What a statement finds in the database."""
+        """What a statement finds in the database; instants as SQLite keeps them."""
         async with self.database.read() as connection:
-            return [tuple(row) for row in await connection.execute(text(statement))]
+            return [
+                tuple(as_stored(value) if isinstance(value, datetime) else value for value in row)
+                for row in await connection.execute(text(statement))
+            ]
+
+    async def execute(self, statement: str, **values: object) -> None:
+        """Execute a statement past the application; its parameters are named, `:so`."""
+        typed = [
+            bindparam(name, value, UTCDateTime() if isinstance(value, datetime) else None)
+            for name, value in values.items()
+        ]
+        async with self.database.transaction() as connection:
+            await connection.execute(text(statement).bindparams(*typed))
 
     async def everything(self) -> list[Any]:
         """All that a refused call must leave as it was."""
@@ -155,11 +171,11 @@ class InsideShop(Shop):
 
 
 @asynccontextmanager
-async def open_shop(path: Path, **changes: Any) -> AsyncGenerator[InsideShop]:
+async def open_shop(url: str, **changes: Any) -> AsyncGenerator[InsideShop]:
     """The application over a migrated, empty database that is filled first."""
-    database = Database(database_url(path))
+    database = open_database(url)
     keys = await fill_shop(database)
-    app = create_app(settings_for(path, **changes))
+    app = create_app(settings_for(url, **changes))
     async with _client_of(app) as client:
         yield InsideShop(client, database, keys, app)
     await database.dispose()
@@ -167,17 +183,17 @@ async def open_shop(path: Path, **changes: Any) -> AsyncGenerator[InsideShop]:
 
 @asynccontextmanager
 async def open_process(
-    path: Path, keys: Mapping[str, str], database: Database, **changes: Any
+    url: str, keys: Mapping[str, str], database: Database, **changes: Any
 ) -> AsyncGenerator[Shop]:
     """One more application over a shop's database."""
-    async with open_client(path, **changes) as client:
+    async with open_client(url, **changes) as client:
         yield Shop(client, database, keys)
 
 
 @asynccontextmanager
-async def open_client(path: Path, **changes: Any) -> AsyncGenerator[httpx.AsyncClient]:
-    """A client of an application of its own, which shares nothing but the database's file."""
-    async with _client_of(create_app(settings_for(path, **changes))) as client:
+async def open_client(url: str, **changes: Any) -> AsyncGenerator[httpx.AsyncClient]:
+    """A client of an application of its own, which shares nothing but the database."""
+    async with _client_of(create_app(settings_for(url, **changes))) as client:
         yield client
 
 
@@ -189,13 +205,17 @@ async def _client_of(app: Starlette) -> AsyncGenerator[httpx.AsyncClient]:
             yield client
 
 
+# What only PostgreSQL needs: rows are locked, and the readers of the log told what is to come.
+BESIDE = re.compile("FOR (NO KEY )?UPDATE|pg_advisory_xact_lock_shared|pg_locks|seq_seq")
+
+
 @contextmanager
 def counted_statements() -> Iterator[list[str]]:
-    """Every SQL statement that any engine executes meanwhile."""
+    """Every SQL statement that any engine executes meanwhile, for orders and not for order."""
     statements: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if not statement.startswith(("BEGIN", "PRAGMA")):
+        if not statement.startswith(("BEGIN", "PRAGMA")) and not BESIDE.search(statement):
             statements.append(statement)
 
     event.listen(Engine, "before_cursor_execute", note)

@@ -18,10 +18,10 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "idempotency_keys",
-        sa.Column("user_id", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("request_sha256", sa.Text(), nullable=False),
-        sa.Column("order_id", sa.Text(), nullable=False),
+        sa.Column("user_id", app.db.types.PlainText(), nullable=False),
+        sa.Column("key", app.db.types.PlainText(), nullable=False),
+        sa.Column("request_sha256", app.db.types.PlainText(), nullable=False),
+        sa.Column("order_id", app.db.types.PlainText(), nullable=False),
         sa.Column("created_at", app.db.types.UTCDateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("user_id", "key", name=op.f("pk_idempotency_keys")),
         sqlite_with_rowid=False,
@@ -30,10 +30,10 @@ def upgrade() -> None:
 
     op.create_table(
         "rest_usage",
-        sa.Column("day", sa.Text(), nullable=False),
-        sa.Column("user_id", sa.Text(), nullable=False),
-        sa.Column("key_id", sa.Text(), nullable=False),
-        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("day", app.db.types.PlainText(), nullable=False),
+        sa.Column("user_id", app.db.types.PlainText(), nullable=False),
+        sa.Column("key_id", app.db.types.PlainText(), nullable=False),
+        sa.Column("path", app.db.types.PlainText(), nullable=False),
         sa.Column("calls", sa.Integer(), nullable=False),
         sa.Column("last_called_at", app.db.types.UTCDateTime(timezone=True), nullable=False),
         sa.CheckConstraint("calls >= 1", name=op.f("ck_rest_usage_calls")),
@@ -43,9 +43,9 @@ def upgrade() -> None:
 
     op.create_table(
         "legacy_records",
-        sa.Column("collection", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("collection", app.db.types.PlainText(), nullable=False),
+        sa.Column("id", app.db.types.PlainText(), nullable=False),
+        sa.Column("sha256", app.db.types.PlainText(), nullable=False),
         sa.PrimaryKeyConstraint("collection", "id", name=op.f("pk_legacy_records")),
         sqlite_with_rowid=False,
     )

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+import app.db.types
 from app.domain.words import words_of
 
 revision = "0003"
@@ -22,7 +23,7 @@ _ORDERS_AT_ONCE = 1_000
 
 
 def upgrade() -> None:
-    op.add_column("orders", sa.Column("external_id", sa.Text(), nullable=True))
+    op.add_column("orders", sa.Column("external_id", app.db.types.PlainText(), nullable=True))
     op.create_index(
         op.f("ix_orders_external_id_user_id"),
         "orders",
@@ -47,9 +48,9 @@ def upgrade() -> None:
     op.create_table(
         "order_words",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("user_id", sa.Text(), nullable=False),
-        sa.Column("order_id", sa.Text(), nullable=False),
-        sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("user_id", app.db.types.PlainText(), nullable=False),
+        sa.Column("order_id", app.db.types.PlainText(), nullable=False),
+        sa.Column("words", app.db.types.PlainText(), nullable=False),
         sa.ForeignKeyConstraint(
             ["user_id", "order_id"],
             ["orders.user_id", "orders.id"],
@@ -62,6 +63,8 @@ def upgrade() -> None:
     if op.get_context().dialect.name == "sqlite":
         for statement in _SQLITE_INDEX:
             op.execute(statement)
+    else:
+        op.execute(_POSTGRESQL_INDEX)
     _fill(op.get_bind())
 
 
@@ -96,6 +99,10 @@ _SQLITE_INDEX = (
         || ' zu' || new.user_id || replace(new.words, ' ', ' zu' || new.user_id));
     END""",
 )
+
+_POSTGRESQL_INDEX = """CREATE INDEX ix_order_words_search ON order_words
+    USING gin (array_to_tsvector(array_remove(string_to_array(
+    words || ' zu' || user_id || replace(words, ' ', ' zu' || user_id), ' '), '')))"""
 
 _users = sa.table("users", *(sa.column(name) for name in ("id", "name", "email")))
 _orders = sa.table("orders", *(sa.column(name) for name in ("user_id", "id", "address")))

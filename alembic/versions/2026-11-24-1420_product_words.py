@@ -7,6 +7,7 @@ Revises: 0004
 import sqlalchemy as sa
 from alembic import op
 
+import app.db.types
 from app.domain.words import words_of
 
 revision = "0005"
@@ -16,7 +17,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("products", sa.Column("name_words", sa.Text(), server_default="", nullable=False))
+    op.add_column(
+        "products",
+        sa.Column("name_words", app.db.types.PlainText(), server_default="", nullable=False),
+    )
     connection = op.get_bind()
     products = sa.table(
         "products",

@@ -18,8 +18,8 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "persisted_operations",
-        sa.Column("sha256", sa.Text(), nullable=False),
-        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("sha256", app.db.types.PlainText(), nullable=False),
+        sa.Column("text", app.db.types.PlainText(), nullable=False),
         sa.Column("created_at", app.db.types.UTCDateTime(timezone=True), nullable=False),
         sa.Column("last_used_at", app.db.types.UTCDateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("sha256", name=op.f("pk_persisted_operations")),

@@ -37,8 +37,7 @@ def run() -> None:
     try:
         app()
     except Unavailable as error:
-        cause = error.__cause__
-        reason = str(getattr(cause, "orig", None) or cause or "there is none")
+        reason = error.reason
         if "unable to open" in reason or "readonly" in reason:
             # What SQLite says names neither the file nor those that it keeps beside it.
             reason += " (to read, its folder must be writable; to write, the file too)"

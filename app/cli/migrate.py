@@ -7,7 +7,9 @@ import typer
 
 from app.cli.work import load_settings, require_migrated
 from app.db import migrations
-from app.db.engine import Database
+from app.db.engine import open_database
+from app.main import database_options
+from app.settings import Settings
 
 
 def migrate(
@@ -19,15 +21,15 @@ def migrate(
     """Make the database, or bring its tables to the newest version. Safe to repeat."""
     settings = load_settings()
     if check:
-        asyncio.run(_check(settings.database_url))
+        asyncio.run(_check(settings))
         typer.echo("The database is up to date.", err=True)
         return
-    asyncio.run(migrations.migrate(settings.database_url))
+    asyncio.run(migrations.migrate(settings.database_url, options=database_options(settings)))
     typer.echo(f"The database is at migration {migrations.newest()}.", err=True)
 
 
-async def _check(url: str) -> None:
-    database = Database(url)
+async def _check(settings: Settings) -> None:
+    database = open_database(settings.database_url, database_options(settings))
     try:
         await require_migrated(database)
     finally:

@@ -13,9 +13,9 @@ from uvicorn.supervisors import Multiprocess
 from app.cli.program import ended_by_interrupts
 from app.cli.work import load_settings, require_migrated
 from app.db import migrations
-from app.db.engine import Database
+from app.db.engine import open_database
 from app.domain.errors import Unavailable
-from app.main import check_manifest, serving_app
+from app.main import check_manifest, database_options, serving_app
 from app.protocol import BoundedHeaders
 from app.services.demo import DemoKeys, DemoShop, ensure_demo, require_room
 from app.settings import Settings
@@ -97,10 +97,10 @@ class _Workers(Multiprocess):
 def _prepare(settings: Settings, url: str) -> None:
     """Look after the database, and show who starts the server where it will be."""
     if not settings.demo:
-        asyncio.run(_warn_unless_migrated(settings.database_url))
+        asyncio.run(_warn_unless_migrated(settings))
         typer.echo(f"orders-graphql listens on {url}", err=True)
         return
-    typer.echo(_welcome(url, asyncio.run(_demo(settings.database_url)).keys))
+    typer.echo(_welcome(url, asyncio.run(_demo(settings)).keys))
     if settings.host not in {"127.0.0.1", "::1", "localhost"}:
         typer.echo(
             "Note: whoever reaches this address can read the demo administrator's key"
@@ -128,18 +128,18 @@ def _url(host: str, port: int) -> str:
     return f"http://{shown}:{port}"
 
 
-async def _demo(url: str) -> DemoShop:
-    database = Database(url)
+async def _demo(settings: Settings) -> DemoShop:
+    database = open_database(settings.database_url, database_options(settings))
     try:
         await require_room(database)
-        await migrations.migrate(url)
+        await migrations.migrate(settings.database_url, options=database_options(settings))
         return await ensure_demo(database)
     finally:
         await database.dispose()
 
 
-async def _warn_unless_migrated(url: str) -> None:
-    database = Database(url)
+async def _warn_unless_migrated(settings: Settings) -> None:
+    database = open_database(settings.database_url, database_options(settings))
     try:
         await require_migrated(database)
     except (RuntimeError, Unavailable) as error:

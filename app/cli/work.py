@@ -9,7 +9,9 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import migrations
-from app.db.engine import Database
+from app.db.database import Database
+from app.db.engine import open_database
+from app.main import database_options
 from app.settings import Settings
 from app.telemetry import configure_logging
 
@@ -36,7 +38,7 @@ def with_database(work: Callable[[Database], Awaitable[T]]) -> T:
     settings = load_settings()
 
     async def run() -> T:
-        database = Database(settings.database_url)
+        database = open_database(settings.database_url, database_options(settings))
         try:
             await require_migrated(database)
             return await work(database)
@@ -54,8 +56,7 @@ def in_transaction(work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
     """
 
     async def run(database: Database) -> T:
-        async with database.transaction() as connection:
-            return await work(connection)
+        return await database.write(work)
 
     return with_database(run)
 
@@ -81,12 +82,12 @@ async def require_migrated(database: Database) -> None:
         RuntimeError: it is not; the message says what to do.
         Unavailable: it can't be read.
     """
-    if not database.path.exists():
-        raise RuntimeError(f"there is no database at {database.path}: run `orders migrate` first")
+    if not await database.exists():
+        raise RuntimeError(f"there is no database at {database.place}: run `orders migrate` first")
     at = await migrations.current(database)
     if at != migrations.newest():
         raise RuntimeError(
-            f"the database at {database.path} is not up to date: run `orders migrate` first"
+            f"the database at {database.place} is not up to date: run `orders migrate` first"
         )
 
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, func
-from sqlalchemy.dialects.sqlite import Insert, insert
+from sqlalchemy import ColumnElement, Text
+from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -11,13 +12,39 @@ from sqlmodel import SQLModel
 
 
 def upsert(table: type[SQLModel]) -> Insert:
-    """An INSERT that can say what to do on a conflict."""
+    """An INSERT that can say what to do on a conflict.
+
+    It is PostgreSQL's, of which SQLite has taken the clause over; SQLAlchemy writes it for both.
+    """
     return insert(table)
 
 
-def json_rows(*columns: Any) -> ColumnElement[str]:
+def locks_rows(connection: AsyncConnection) -> bool:
+    """Whether others may change a row at the same time; if not, there is nothing to lock."""
+    return connection.dialect.name != "sqlite"
+
+
+class json_rows(FunctionElement[str]):  # noqa: N801 (used as a function)
     """An aggregate: the rows as a JSON array of arrays, in no promised order; `[]` for none."""
-    return func.json_group_array(func.json_array(*columns))
+
+    inherit_cache = True
+    type = Text()
+
+    def __init__(self, *columns: Any) -> None:
+        super().__init__(*columns)
+
+
+@compiles(json_rows)
+def _json_rows(element: json_rows, compiler: SQLCompiler, **options: Any) -> str:
+    # As text: the driver would read JSON itself, and make floats of numbers.
+    columns = compiler.process(element.clauses, **options)
+    return f"coalesce(json_agg(json_build_array({columns}))::text, '[]')"
+
+
+@compiles(json_rows, "sqlite")
+def _json_rows_of_sqlite(element: json_rows, compiler: SQLCompiler, **options: Any) -> str:
+    columns = compiler.process(element.clauses, **options)
+    return f"json_group_array(json_array({columns}))"
 
 
 class tested_only(FunctionElement[Any]):  # noqa: N801 (used as a function)

@@ -1,272 +1,56 @@
-"""The connections: how reads and writes get one, and what an engine's failures are called above.
+"""The database behind a URL: opened here, and used without knowing which engine it is."""
 
-SQLite lets one connection write at a time. So one connection takes all writes, in turn, each begun
-with BEGIN IMMEDIATE; reads have connections of their own, which in WAL mode never wait for it.
-A commit is on disk before it is acknowledged (synchronous=FULL).
-"""
+from dataclasses import dataclass
 
-import asyncio
-import sqlite3
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
-from functools import cache
-from pathlib import Path
-from typing import Any
+from app.db.database import Database
+from app.db.postgresql import PostgreSQLDatabase
+from app.db.sqlite import URL_PREFIX, SQLiteDatabase
 
-from sqlalchemy import event, text
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DatabaseError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-
-from app.db.deadline import Deadline
-from app.domain.errors import TimedOut, Unavailable
-
-_OLDEST_SQLITE = (3, 38, 0)  # the first with its JSON functions always built in
 BUSY_TIMEOUT_S = 15.0
-"""How long a connection waits for another process to finish writing."""
-_WRITE_WAIT_S = 30
-_INTERRUPT_AGAIN_S = 0.05
-_READERS = 4
-_BULK_CACHE_KIB = 32 * 1024
-_BULK_CHECKPOINT_PAGES = 16_000  # of 4 KiB
+"""How long a connection of SQLite's waits for another process to finish writing."""
 
 
-class Database:
-    """The database behind a URL, with a way in for reads and one for changes.
+@dataclass(frozen=True, slots=True)
+class DatabaseOptions:
+    """How a process uses its database; each engine takes what concerns it.
 
-    `on_commit` is called after each commit of this process; nothing tells of other processes'.
-
-    Raises:
-        RuntimeError: the SQLite library of this Python is too old, or lacks full-text search.
+    `busy_timeout_s` is how long SQLite waits for another process to finish writing. The others are
+    PostgreSQL's: connections for reading, and as many again for writing; how long one is waited
+    for; how long a statement may take (None: any time), and half of what a transaction may;
+    whether there is a PgBouncer in between; and where to LISTEN, past it (empty: nowhere).
     """
 
-    def __init__(
-        self, url: str, *, foreign_keys: bool = True, busy_timeout_s: float = BUSY_TIMEOUT_S
-    ) -> None:
-        if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
-            raise RuntimeError(
-                f"SQLite {sqlite3.sqlite_version} is too old: 3.38 or newer is needed"
-            )
-        if not _has_fts5():
-            raise RuntimeError("The SQLite library of this Python was built without FTS5")
-        self.path = Path(url.removeprefix("sqlite+aiosqlite:///"))
-        self.on_commit: Callable[[], None] | None = None
-        self._observer: AsyncConnection | None = None
-        busy_timeout_ms = round(busy_timeout_s * 1_000)
-        common: dict[str, Any] = {"connect_args": {"isolation_level": None}}
-        self._writer: AsyncEngine = create_async_engine(
-            url, pool_size=1, max_overflow=0, pool_timeout=_WRITE_WAIT_S, **common
-        )
-        self._readers: AsyncEngine = create_async_engine(
-            url,
-            pool_size=_READERS + 1,  # the observer keeps one
-            max_overflow=0,
-            isolation_level="AUTOCOMMIT",
-            skip_autocommit_rollback=True,
-            pool_reset_on_return=None,
-            **common,
-        )
-
-        def on_connect(connection: DBAPIConnection, *pragmas: str) -> None:
-            cursor = connection.cursor()
-            for pragma in (f"busy_timeout={busy_timeout_ms}", *pragmas):
-                cursor.execute(f"PRAGMA {pragma}")
-            cursor.close()
-
-        @event.listens_for(self._writer.sync_engine, "connect")
-        def _set_up_writer(connection: DBAPIConnection, _record: object) -> None:
-            on_connect(
-                connection,
-                "journal_mode=WAL",
-                "synchronous=FULL",
-                f"foreign_keys={'ON' if foreign_keys else 'OFF'}",
-            )
-
-        @event.listens_for(self._writer.sync_engine, "begin")
-        def _begin_as_writer(connection: Any) -> None:
-            # A deferred BEGIN takes the write lock only at the first write, and fails then if
-            # another process has written since the first read.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-        @event.listens_for(self._writer.sync_engine, "invalidate")
-        def _roll_back_first(connection: Any, _record: object, _error: object) -> None:
-            # A caller that is cancelled leaves a cursor behind, and SQLite keeps a connection, with
-            # its transaction and the lock, until the last cursor is gone. So the transaction is
-            # ended before the connection is closed: one step of the driver's coroutine puts that
-            # into the queue, behind the statement that may still run.
-            rollback = connection.driver_connection.rollback()
-            with suppress(StopIteration, ValueError):
-                rollback.send(None)
-            rollback.close()
-
-        @event.listens_for(self._readers.sync_engine, "connect")
-        def _set_up_reader(connection: DBAPIConnection, _record: object) -> None:
-            on_connect(connection, "query_only=ON")
-
-    @asynccontextmanager
-    async def read(self, until: Deadline | None = None) -> AsyncGenerator[AsyncConnection]:
-        """A connection for reading; each statement sees the latest commit.
-
-        Raises:
-            Unavailable: the database is missing, not set up, or busy for too long.
-            TimedOut: it was not done by the deadline.
-        """
-        with _failures_named(until):
-            # Connecting to a missing file would create it, empty.
-            if not self.path.exists():
-                raise Unavailable
-            async with _connected(self._readers, until) as connection:
-                yield connection
-
-    @asynccontextmanager
-    async def transaction(self, until: Deadline | None = None) -> AsyncGenerator[AsyncConnection]:
-        """The writing connection, in a transaction: committed on leaving, rolled back on an error.
-
-        Raises:
-            Unavailable: as for `read`.
-            TimedOut: it was not done by the deadline, and nothing was changed. A commit that has
-                begun is not interrupted, so a change is made and told, or not made.
-        """
-        with _failures_named(until):
-            if not self.path.exists():
-                raise Unavailable
-            async with _connected(self._writer, until) as connection, connection.begin():
-                yield connection
-                if until is not None:
-                    until.check()
-        if self.on_commit is not None:
-            self.on_commit()
-
-    async def expect_bulk(self) -> None:
-        """Set the writing connection up for large transactions, one after the other.
-
-        Each touches pages all over the indexes. They stay in memory until the commit, and are
-        brought to their places in the file only after several: that is less than half the writing.
-        What would undo a single statement stays in memory, too.
-
-        Raises:
-            Unavailable: as for `read`.
-        """
-        with _failures_named(None):
-            async with self._writer.connect() as connection:
-                for pragma in (
-                    "temp_store=MEMORY",
-                    f"cache_size=-{_BULK_CACHE_KIB}",
-                    f"wal_autocheckpoint={_BULK_CHECKPOINT_PAGES}",
-                ):
-                    await connection.exec_driver_sql(f"PRAGMA {pragma}")
-
-    async def data_version(self) -> int:
-        """A number that is another one after each commit, of whichever process.
-
-        Cheap, to be asked again and again: it goes past the engine to the driver, on a connection
-        of its own, because SQLite counts for each connection what others have committed.
-
-        Raises:
-            Unavailable: as for `read`.
-        """
-        with _failures_named(None):
-            if not self.path.exists():
-                raise Unavailable
-            if self._observer is None:
-                self._observer = await self._readers.connect()
-            driver = (await self._observer.get_raw_connection()).driver_connection
-            if driver is None:
-                raise Unavailable
-            ((version,),) = await driver.execute_fetchall("PRAGMA data_version")
-            return int(version)
-
-    async def create(self) -> None:
-        """Make the database's folder and file where there are none; the file is its owner's alone.
-
-        SQLite gives the files that it keeps beside it the same permissions.
-        """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if not self.path.exists():
-            self.path.touch(0o600)
-        with _failures_named(None):
-            async with self._writer.connect() as connection:
-                await connection.execute(text("PRAGMA user_version"))
-
-    async def dispose(self) -> None:
-        """Close every connection."""
-        if self._observer is not None:
-            await self._observer.close()
-            self._observer = None
-        await self._readers.dispose()
-        await self._writer.dispose()
+    busy_timeout_s: float = BUSY_TIMEOUT_S
+    pool_size: int = 5
+    pool_wait_s: float = 10.0
+    connect_timeout_s: float = 5.0
+    statement_timeout_s: float | None = None
+    pgbouncer: bool = False
+    listen_url: str = ""
 
 
-@cache
-def _has_fts5() -> bool:
-    connection = sqlite3.connect(":memory:")
-    try:
-        found = connection.execute("SELECT sqlite_compileoption_used('ENABLE_FTS5')").fetchone()
-        return bool(found[0])
-    finally:
-        connection.close()
+def open_database(
+    url: str, options: DatabaseOptions | None = None, *, foreign_keys: bool = True
+) -> Database:
+    """The database; it is connected to when it is used first.
 
+    Args:
+        url: `sqlite+aiosqlite:///` and a path, or a URL of PostgreSQL.
+        options: How it is used.
+        foreign_keys: Whether SQLite enforces them; it can't alter tables while it does.
 
-@asynccontextmanager
-async def _connected(
-    engine: AsyncEngine, until: Deadline | None
-) -> AsyncGenerator[AsyncConnection]:
-    connection = engine.connect()
-    if until is None:
-        async with connection:
-            yield connection
-        return
-    # Only the wait for a connection is cancelled. A statement that is cancelled goes on in its
-    # thread, and its connection may keep the write lock until Python collects what holds it.
-    try:
-        async with asyncio.timeout_at(until.at_s):
-            await connection.start()
-    except TimeoutError:
-        raise TimedOut(until.limit_s) from None
-    try:
-        with _interrupted_at(until.at_s, connection):
-            yield connection
-    finally:
-        await connection.close()
-
-
-@contextmanager
-def _interrupted_at(at_s: float, connection: AsyncConnection) -> Generator[None]:
-    """Make the statement fail that runs at that time of the event loop, and those after it."""
-    loop = asyncio.get_running_loop()
-    interrupting: asyncio.Task[None] | None = None
-    timer: asyncio.TimerHandle | None = None
-
-    def interrupt() -> None:
-        nonlocal interrupting, timer
-        if connection.sync_connection is not None and not connection.closed:
-            # Looked up when it is needed, which is nearly never.
-            driver: Any = connection.sync_connection.connection.driver_connection
-            interrupting = asyncio.ensure_future(driver.interrupt())
-        timer = loop.call_later(_INTERRUPT_AGAIN_S, interrupt)
-
-    timer = loop.call_at(at_s, interrupt)
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-class _failures_named:  # noqa: N801 (used as a statement)
-    """Give the engine's ways to fail the one name that the layers above know."""
-
-    def __init__(self, until: Deadline | None) -> None:
-        self._until = until
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
-        # A plain DatabaseError is SQLite's word for a file that is damaged or no database.
-        if isinstance(
-            error, OperationalError | PoolTimeoutError | sqlite3.OperationalError
-        ) or type(error) in {DatabaseError, sqlite3.DatabaseError}:
-            if self._until is not None and self._until.is_past:
-                raise TimedOut(self._until.limit_s) from error
-            raise Unavailable from error
+    Raises:
+        RuntimeError: the SQLite library of this Python can't be used.
+    """
+    options = options or DatabaseOptions()
+    if url.startswith(URL_PREFIX):
+        return SQLiteDatabase(url, foreign_keys=foreign_keys, busy_timeout_s=options.busy_timeout_s)
+    return PostgreSQLDatabase(
+        url,
+        pool_size=options.pool_size,
+        pool_wait_s=options.pool_wait_s,
+        connect_timeout_s=options.connect_timeout_s,
+        statement_timeout_s=options.statement_timeout_s,
+        pgbouncer=options.pgbouncer,
+        listen_url=options.listen_url,
+    )

@@ -9,8 +9,13 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from app.db.engine import Database
+from app.db.database import Database
+from app.db.engine import DatabaseOptions, open_database
 
+# A number that nobody else locks: "orders" in a telephone's letters.
+_TAKE_TURNS = "SELECT pg_advisory_xact_lock(673377)"
+# A table that is to be altered waits for whoever reads it, and everybody else waits behind that.
+_DO_NOT_BLOCK = "SET LOCAL lock_timeout = '10s'"
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -48,7 +53,9 @@ async def current(database: Database) -> str | None:
         )
 
 
-async def migrate(url: str, revision: str = "head") -> None:
+async def migrate(
+    url: str, revision: str = "head", *, options: DatabaseOptions | None = None
+) -> None:
     """Bring the database to a migration, all of the way or not at all.
 
     A database that is there already is only read. Two processes that do this at once take turns.
@@ -59,16 +66,17 @@ async def migrate(url: str, revision: str = "head") -> None:
         url: The database; its folder and file are made where there are none.
         revision: `head`, or the id of a migration; one that is older than the database's undoes
             what came since.
+        options: How the database is used.
 
     Raises:
         Unavailable: the database can't be reached.
         RuntimeError: the data would break a foreign key, or the database is of a newer version;
             nothing is changed.
     """
-    database = Database(url, foreign_keys=False)
+    database = open_database(url, options, foreign_keys=False)
     target = newest() if revision == "head" else revision
     try:
-        if database.path.exists() and await current(database) == target:
+        if await database.exists() and await current(database) == target:
             return
         await database.create()
         async with database.transaction() as connection:
@@ -78,6 +86,9 @@ async def migrate(url: str, revision: str = "head") -> None:
 
 
 def _run(connection: Connection, revision: str) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_TAKE_TURNS)
+        connection.exec_driver_sql(_DO_NOT_BLOCK)
     config = _config(connection)
     script = ScriptDirectory.from_config(config)
     at = MigrationContext.configure(connection).get_current_revision()
@@ -90,6 +101,8 @@ def _run(connection: Connection, revision: str) -> None:
         command.downgrade(config, revision)
     else:
         command.upgrade(config, revision)
+    if connection.dialect.name != "sqlite":
+        return
     broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
     if broken:
         raise RuntimeError(f"{len(broken)} rows would refer to rows that are missing")

@@ -17,13 +17,12 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
-    Text,
     UniqueConstraint,
     text,
 )
 from sqlmodel import Field, SQLModel
 
-from app.db.types import UTCDateTime
+from app.db.types import PlainText, UTCDateTime
 from app.domain.order import EventSource, EventType, OrderStatus, ShippingMethod
 
 metadata = SQLModel.metadata
@@ -52,9 +51,9 @@ class User(SQLModel, table=True):
     __tablename__ = "users"
     __table_args__: ClassVar[Any] = (UniqueConstraint("email"),)
 
-    id: str = Field(primary_key=True, sa_type=Text)
-    email: str | None = Field(sa_type=Text)
-    name: str = Field(sa_type=Text)
+    id: str = Field(primary_key=True, sa_type=PlainText)
+    email: str | None = Field(sa_type=PlainText)
+    name: str = Field(sa_type=PlainText)
     is_admin: bool
     created_at: datetime = Field(sa_type=UTCDateTime)
 
@@ -70,12 +69,12 @@ class ApiKey(SQLModel, table=True):
         ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
     )
 
-    id: str = Field(primary_key=True, sa_type=Text)
-    user_id: str = Field(sa_type=Text)
-    name: str = Field(sa_type=Text)
-    prefix: str = Field(sa_type=Text)
-    sha256: str = Field(sa_type=Text)
-    scopes: str = Field(sa_type=Text)
+    id: str = Field(primary_key=True, sa_type=PlainText)
+    user_id: str = Field(sa_type=PlainText)
+    name: str = Field(sa_type=PlainText)
+    prefix: str = Field(sa_type=PlainText)
+    sha256: str = Field(sa_type=PlainText)
+    scopes: str = Field(sa_type=PlainText)
     created_at: datetime = Field(sa_type=UTCDateTime)
     expires_at: datetime | None = Field(sa_type=UTCDateTime)
     revoked_at: datetime | None = Field(sa_type=UTCDateTime)
@@ -96,14 +95,14 @@ class Product(SQLModel, table=True):
         _CLUSTERED,
     )
 
-    id: str = Field(primary_key=True, sa_type=Text)
-    name: str = Field(sa_type=Text)
-    image: str | None = Field(sa_type=Text)
-    description: str = Field(sa_type=Text)
+    id: str = Field(primary_key=True, sa_type=PlainText)
+    name: str = Field(sa_type=PlainText)
+    image: str | None = Field(sa_type=PlainText)
+    description: str = Field(sa_type=PlainText)
     price_minor: int = Field(sa_type=BigInteger)
-    currency: str = Field(sa_type=Text)
+    currency: str = Field(sa_type=PlainText)
     deleted_at: datetime | None = Field(sa_type=UTCDateTime)
-    name_words: str = Field(sa_type=Text, sa_column_kwargs={"server_default": ""})
+    name_words: str = Field(sa_type=PlainText, sa_column_kwargs={"server_default": ""})
 
 
 class OrderCounter(SQLModel, table=True):
@@ -112,7 +111,7 @@ class OrderCounter(SQLModel, table=True):
     __tablename__ = "order_counters"
     __table_args__: ClassVar[Any] = (_CLUSTERED,)
 
-    user_id: str = Field(primary_key=True, sa_type=Text)
+    user_id: str = Field(primary_key=True, sa_type=PlainText)
     last_order_number: int
 
 
@@ -147,17 +146,17 @@ class Order(SQLModel, table=True):
         _CLUSTERED,
     )
 
-    user_id: str = Field(primary_key=True, sa_type=Text)
-    id: str = Field(primary_key=True, sa_type=Text)
+    user_id: str = Field(primary_key=True, sa_type=PlainText)
+    id: str = Field(primary_key=True, sa_type=PlainText)
     order_number: int
-    status: str = Field(sa_type=Text)
-    address: str = Field(sa_type=Text)
-    currency: str = Field(sa_type=Text)
+    status: str = Field(sa_type=PlainText)
+    address: str = Field(sa_type=PlainText)
+    currency: str = Field(sa_type=PlainText)
     total_minor: int = Field(sa_type=BigInteger)
     version: int
     created_at: datetime = Field(sa_type=UTCDateTime)
     updated_at: datetime = Field(sa_type=UTCDateTime)
-    external_id: str | None = Field(sa_type=Text)
+    external_id: str | None = Field(sa_type=PlainText)
 
 
 class OrderItem(SQLModel, table=True):
@@ -175,16 +174,16 @@ class OrderItem(SQLModel, table=True):
         _CLUSTERED,
     )
 
-    user_id: str = Field(primary_key=True, sa_type=Text)
-    order_id: str = Field(primary_key=True, sa_type=Text)
+    user_id: str = Field(primary_key=True, sa_type=PlainText)
+    order_id: str = Field(primary_key=True, sa_type=PlainText)
     position: int = Field(primary_key=True, sa_type=Integer)
-    id: str = Field(sa_type=Text)
-    product_id: str = Field(sa_type=Text)
-    name: str = Field(sa_type=Text)
-    image: str | None = Field(sa_type=Text)
+    id: str = Field(sa_type=PlainText)
+    product_id: str = Field(sa_type=PlainText)
+    name: str = Field(sa_type=PlainText)
+    image: str | None = Field(sa_type=PlainText)
     unit_price_minor: int = Field(sa_type=BigInteger)
     quantity: int
-    shipping: str = Field(sa_type=Text)
+    shipping: str = Field(sa_type=PlainText)
 
 
 class OrderWords(SQLModel, table=True):
@@ -205,9 +204,9 @@ class OrderWords(SQLModel, table=True):
         default=None,
         sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     )
-    user_id: str = Field(sa_type=Text)
-    order_id: str = Field(sa_type=Text)
-    words: str = Field(sa_type=Text)
+    user_id: str = Field(sa_type=PlainText)
+    order_id: str = Field(sa_type=PlainText)
+    words: str = Field(sa_type=PlainText)
 
 
 class OrderEvent(SQLModel, table=True):
@@ -230,15 +229,15 @@ class OrderEvent(SQLModel, table=True):
         default=None,
         sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     )
-    id: str = Field(sa_type=Text)
-    user_id: str = Field(sa_type=Text)
-    order_id: str = Field(sa_type=Text)
+    id: str = Field(sa_type=PlainText)
+    user_id: str = Field(sa_type=PlainText)
+    order_id: str = Field(sa_type=PlainText)
     order_version: int
-    type: str = Field(sa_type=Text)
-    source: str = Field(sa_type=Text)
-    from_status: str | None = Field(sa_type=Text)
-    to_status: str | None = Field(sa_type=Text)
-    actor_id: str = Field(sa_type=Text)
+    type: str = Field(sa_type=PlainText)
+    source: str = Field(sa_type=PlainText)
+    from_status: str | None = Field(sa_type=PlainText)
+    to_status: str | None = Field(sa_type=PlainText)
+    actor_id: str = Field(sa_type=PlainText)
     occurred_at: datetime = Field(sa_type=UTCDateTime)
     data: dict[str, Any] | None = Field(sa_type=JSON)
 
@@ -252,10 +251,10 @@ class IdempotencyKey(SQLModel, table=True):
     __tablename__ = "idempotency_keys"
     __table_args__: ClassVar[Any] = (Index(None, "created_at"), _CLUSTERED)
 
-    user_id: str = Field(primary_key=True, sa_type=Text)
-    key: str = Field(primary_key=True, sa_type=Text)
-    request_sha256: str = Field(sa_type=Text)
-    order_id: str = Field(sa_type=Text)
+    user_id: str = Field(primary_key=True, sa_type=PlainText)
+    key: str = Field(primary_key=True, sa_type=PlainText)
+    request_sha256: str = Field(sa_type=PlainText)
+    order_id: str = Field(sa_type=PlainText)
     created_at: datetime = Field(sa_type=UTCDateTime)
 
 
@@ -265,10 +264,10 @@ class RestUsage(SQLModel, table=True):
     __tablename__ = "rest_usage"
     __table_args__: ClassVar[Any] = (CheckConstraint("calls >= 1", name="calls"), _CLUSTERED)
 
-    day: str = Field(primary_key=True, sa_type=Text)
-    user_id: str = Field(primary_key=True, sa_type=Text)
-    key_id: str = Field(primary_key=True, sa_type=Text)
-    path: str = Field(primary_key=True, sa_type=Text)
+    day: str = Field(primary_key=True, sa_type=PlainText)
+    user_id: str = Field(primary_key=True, sa_type=PlainText)
+    key_id: str = Field(primary_key=True, sa_type=PlainText)
+    path: str = Field(primary_key=True, sa_type=PlainText)
     calls: int
     last_called_at: datetime = Field(sa_type=UTCDateTime)
 
@@ -279,9 +278,9 @@ class LegacyRecord(SQLModel, table=True):
     __tablename__ = "legacy_records"
     __table_args__: ClassVar[Any] = (_CLUSTERED,)
 
-    collection: str = Field(primary_key=True, sa_type=Text)
-    id: str = Field(primary_key=True, sa_type=Text)
-    sha256: str = Field(sa_type=Text)
+    collection: str = Field(primary_key=True, sa_type=PlainText)
+    id: str = Field(primary_key=True, sa_type=PlainText)
+    sha256: str = Field(sa_type=PlainText)
 
 
 class PersistedOperation(SQLModel, table=True):
@@ -290,7 +289,7 @@ class PersistedOperation(SQLModel, table=True):
     __tablename__ = "persisted_operations"
     __table_args__: ClassVar[Any] = (Index(None, "last_used_at"), _CLUSTERED)
 
-    sha256: str = Field(primary_key=True, sa_type=Text)
-    text: str = Field(sa_type=Text)
+    sha256: str = Field(primary_key=True, sa_type=PlainText)
+    text: str = Field(sa_type=PlainText)
     created_at: datetime = Field(sa_type=UTCDateTime)
     last_used_at: datetime = Field(sa_type=UTCDateTime)

@@ -3,8 +3,24 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, String
+from sqlalchemy import DateTime, Dialect, String, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+
+class PlainText(TypeDecorator[str]):
+    """Text that is compared and sorted by its characters' numbers, whatever language is set up.
+
+    SQLite does so by itself, and PostgreSQL has the collation C for it.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Text with a collation on PostgreSQL."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(Text(collation="C"))
+        return dialect.type_descriptor(Text())
 
 
 class UTCDateTime(TypeDecorator[datetime]):

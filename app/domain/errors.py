@@ -9,6 +9,7 @@
     ├── Throttled            the key's budget is used up for now
     ├── TimedOut             the operation took too long; what was under way is undone
     ├── Unavailable          the database can't answer now; try again later
+    │   └── Contended        others changed the same at the same time; try again soon
     ├── TooManyStreams       the process has as many listeners as it may have
     └── StreamEnded          a stream of events ends before the listener wants it to
         ├── SlowConsumer     the listener takes nothing of what waits for it
@@ -119,8 +120,23 @@ class TimedOut(AppError):
 class Unavailable(AppError):
     """The database can't answer now: unreachable, busy for too long, or not set up."""
 
+    message = "The service is not ready. Try again in a moment."
+    retry_after_s = 1
+
     def __init__(self) -> None:
-        super().__init__("The service is not ready. Try again in a moment.")
+        super().__init__(self.message)
+
+    @property
+    def reason(self) -> str:
+        """What the engine says, for whoever runs the service: neither statement nor values."""
+        cause = self.__cause__
+        return str(getattr(cause, "orig", None) or cause or "there is none")
+
+
+class Contended(Unavailable):
+    """Others changed the same at the same time, again and again, and nothing was changed."""
+
+    message = "Others are changing the same at this moment. Try again."
 
 
 class TooManyStreams(AppError):

@@ -1,8 +1,8 @@
 """What a resolver may touch. It lives for one request, and so do its loaders."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -11,8 +11,8 @@ from graphql import DocumentNode
 from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry.dataloader import DataLoader
 
+from app.db.database import Database
 from app.db.deadline import Deadline
-from app.db.engine import Database
 from app.domain.errors import Unauthenticated
 from app.domain.ids import EventPosition, OrderId, ProductId, UserId
 from app.domain.order import Order, OrderStatus, Product
@@ -28,6 +28,7 @@ from app.services.orders import OrderNumber, OrderPage, Page
 
 K = TypeVar("K")
 V = TypeVar("V")
+T = TypeVar("T")
 
 StatusFigures: TypeAlias = dict[OrderStatus, Figures]
 
@@ -76,9 +77,9 @@ class TimedDatabase:
             async with self._database.read(self._until) as connection:
                 yield connection
 
-    def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """As `Database.transaction`; raises TimedOut past the deadline."""
-        return self._database.transaction(self._until)
+    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """As `Database.write`; raises TimedOut past the deadline."""
+        return await self._database.write(work, self._until)
 
 
 class Loader(DataLoader[K, V]):

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 from strawberry.types import ExecutionResult
 
-from app.db.engine import Database
+from app.db.database import Database
 from app.domain.errors import AppError, Throttled
 from app.domain.principal import Principal
 from app.graphql.answer_size import AnswerSize, Turns

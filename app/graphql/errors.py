@@ -14,6 +14,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from app.domain.errors import (
     AppError,
+    Contended,
     Forbidden,
     InvalidInput,
     Problem,
@@ -119,8 +120,10 @@ def _app_error(error: AppError) -> tuple[str, dict[str, object]]:  # noqa: PLR09
             return str(error), {"code": "THROTTLED", "retryAfter": retry_after_s, "cost": facts}
         case TimedOut(limit_s=limit_s):
             return str(error), {"code": "TIMEOUT", "maximum": limit_s}
+        case Contended(retry_after_s=retry_after_s):
+            return str(error), {"code": "RETRY", "retryAfter": retry_after_s}
         case Unavailable():
-            log.error("database unavailable", exc_info=error)
+            log.error("database unavailable", reason=error.reason)
             return str(error), {"code": "SERVICE_UNAVAILABLE"}
         case TooManyStreams():
             return str(error), {"code": "LIMIT_EXCEEDED"}

@@ -99,10 +99,11 @@ class Mutation:
         try:
             new = input.to_service()
             key = idempotency_key(info, input.idempotency_key)
-            async with info.context.database.transaction() as connection:
-                order = await order_placing.add_order(
+            order = await info.context.database.write(
+                lambda connection: order_placing.add_order(
                     connection, principal, new, source=EventSource.GRAPHQL, idempotency_key=key
                 )
+            )
             if order is None:
                 raise InvalidInput.single(
                     "names an order that was deleted since",
@@ -126,14 +127,15 @@ class Mutation:
         order_changes.authorize_status_change(principal)
         try:
             changes = input.to_service()
-            async with info.context.database.transaction() as connection:
-                result = await order_changes.change_order_status(
+            result = await info.context.database.write(
+                lambda connection: order_changes.change_order_status(
                     connection,
                     principal,
                     changes,
                     on_error=input.on_error,
                     source=EventSource.GRAPHQL,
                 )
+            )
         except InvalidInput as error:
             return ChangeOrderStatusPayload(orders=[], user_errors=user_errors(error.problems))
         return ChangeOrderStatusPayload(
@@ -157,10 +159,11 @@ class Mutation:
         order_changes.authorize_correction(principal)
         try:
             ids = input.to_service()
-            async with info.context.database.transaction() as connection:
-                result = await order_changes.delete_orders(
+            result = await info.context.database.write(
+                lambda connection: order_changes.delete_orders(
                     connection, principal, ids, on_error=input.on_error, source=EventSource.GRAPHQL
                 )
+            )
         except InvalidInput as error:
             return DeleteOrdersPayload(deleted_ids=[], user_errors=user_errors(error.problems))
         return DeleteOrdersPayload(
@@ -183,10 +186,11 @@ class Mutation:
         principal = await info.context.principal()
         order_changes.authorize_correction(principal)
         try:
-            async with info.context.database.transaction() as connection:
-                order = await order_changes.change_order_address(
+            order = await info.context.database.write(
+                lambda connection: order_changes.change_order_address(
                     connection, principal, input.to_service(), source=EventSource.GRAPHQL
                 )
+            )
         except InvalidInput as error:
             return ChangeOrderAddressPayload(order=None, user_errors=user_errors(error.problems))
         return ChangeOrderAddressPayload(order=Order.of(order), user_errors=[])
@@ -206,10 +210,11 @@ class Mutation:
         order_restoring.authorize_restoring(principal)
         try:
             ids = input.to_service()
-            async with info.context.database.transaction() as connection:
-                result = await order_restoring.restore_orders(
+            result = await info.context.database.write(
+                lambda connection: order_restoring.restore_orders(
                     connection, principal, ids, on_error=input.on_error, source=EventSource.GRAPHQL
                 )
+            )
         except InvalidInput as error:
             return RestoreOrdersPayload(orders=[], user_errors=user_errors(error.problems))
         return RestoreOrdersPayload(
@@ -229,8 +234,9 @@ class Mutation:
         """One key."""
         principal = await info.context.principal()
         try:
-            async with info.context.database.transaction() as connection:
-                key, secret = await keys.create_api_key(connection, principal, input.to_service())
+            key, secret = await info.context.database.write(
+                lambda connection: keys.create_api_key(connection, principal, input.to_service())
+            )
         except InvalidInput as error:
             return CreateApiKeyPayload(
                 api_key=None, secret=None, user_errors=user_errors(error.problems)
@@ -248,8 +254,9 @@ class Mutation:
         """One key."""
         principal = await info.context.principal()
         try:
-            async with info.context.database.transaction() as connection:
-                key = await keys.revoke_api_key(connection, principal, input.id)
+            key = await info.context.database.write(
+                lambda connection: keys.revoke_api_key(connection, principal, input.id)
+            )
         except InvalidInput as error:
             return RevokeApiKeyPayload(api_key=None, user_errors=user_errors(error.problems))
         return RevokeApiKeyPayload(api_key=ApiKey.of(key), user_errors=[])

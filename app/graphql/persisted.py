@@ -18,7 +18,7 @@ import orjson
 import structlog
 from graphql import GraphQLError
 
-from app.db.engine import Database
+from app.db.database import Database
 from app.domain.errors import Unavailable
 from app.graphql.operations import Operations, RequestError
 from app.graphql.requests import GraphQLRequest
@@ -86,8 +86,11 @@ class PersistedOperations:
         if sha256 is None:
             return
         try:
-            async with self._database.transaction() as connection:
-                await store_operation(connection, sha256, named.text, at_most=self._at_most)
+            await self._database.write(
+                lambda connection: store_operation(
+                    connection, sha256, named.text, at_most=self._at_most
+                )
+            )
         except Unavailable:
             log.warning("an operation could not be remembered; its client will send it again")
             return
@@ -131,8 +134,7 @@ class PersistedOperations:
                 return None
             text, is_stale = found
             if is_stale:
-                async with self._database.transaction() as connection:
-                    await note_use(connection, sha256)
+                await self._database.write(lambda connection: note_use(connection, sha256))
         except Unavailable as error:
             raise RequestError([GraphQLError(str(error), original_error=error)]) from error
         self._keep(sha256, text)

@@ -20,11 +20,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
-from app.db.engine import Database
+from app.db.database import Database
 from app.domain.changes import ErrorPolicy, StatusChange
 from app.domain.clock import long_date, rfc3339
 from app.domain.errors import (
     AppError,
+    Contended,
     Forbidden,
     InvalidInput,
     MissingKey,
@@ -165,14 +166,15 @@ class LegacyOrders:
             ],
             body.address,
         )
-        async with self.database.transaction() as connection:
-            await order_placing.add_order(
+        await self.database.write(
+            lambda connection: order_placing.add_order(
                 connection,
                 principal,
                 new,
                 source=EventSource.REST,
                 idempotency_key=idempotency_key,
             )
+        )
         return PlainTextResponse(ORDER_SUCCESS)
 
     async def change_status(self, request: Request, principal: Principal) -> Response:
@@ -186,14 +188,15 @@ class LegacyOrders:
         changes = [
             StatusChange(item.order_id, OrderStatus(item.status)) for item in wanted.values()
         ]
-        async with self.database.transaction() as connection:
-            result = await order_changes.change_order_status(
+        result = await self.database.write(
+            lambda connection: order_changes.change_order_status(
                 connection,
                 principal,
                 changes,
                 on_error=ErrorPolicy.SKIP_FAILED,
                 source=EventSource.REST,
             )
+        )
         return _json(
             [_document(order) for order in sorted(result.orders, key=lambda order: order.id)]
         )
@@ -204,14 +207,15 @@ class LegacyOrders:
         Source: legacy routes/orders.js, delete; its documentation for who may.
         """
         body = await _read(request, DeleteBody, self.json_depth)
-        async with self.database.transaction() as connection:
-            result = await order_changes.delete_orders(
+        result = await self.database.write(
+            lambda connection: order_changes.delete_orders(
                 connection,
                 principal,
                 list(dict.fromkeys(body.order_ids)),
                 on_error=ErrorPolicy.SKIP_FAILED,
                 source=EventSource.REST,
             )
+        )
         deleted: Deleted = {"acknowledged": True, "deletedCount": len(result.ids)}
         return _json(deleted)
 
@@ -314,9 +318,10 @@ def _refusal(error: AppError) -> Response:
             status = 422 if first.code is ProblemCode.IDEMPOTENCY_MISMATCH else 400
             message = describe(first, rename=lambda name: _NAMES.get(name, name))
             return _json({"msg": message}, status)
-        case Unavailable():
-            log.error("database unavailable", exc_info=error)
-            return _json({"msg": str(error)}, 503)
+        case Unavailable(retry_after_s=retry_after_s):
+            if not isinstance(error, Contended):
+                log.error("database unavailable", reason=error.reason)
+            return _json({"msg": str(error)}, 503, {"Retry-After": str(retry_after_s)})
     raise TypeError(f"no REST form for {type(error).__name__}") from error
 
 

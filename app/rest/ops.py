@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from app.db import migrations
-from app.db.engine import Database
+from app.db.database import Database
 from app.domain.errors import Unavailable
 
 

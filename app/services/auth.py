@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from app.db import tables
-from app.db.engine import Database
+from app.db.database import Database
 from app.domain import clock
 from app.domain.errors import InvalidInput, MissingKey, ProblemCode, UnknownKey
 from app.domain.ids import UserId, new_object_id
@@ -135,18 +135,21 @@ class Authenticator:
         if not used:
             return
         row = tables.ApiKey
-        try:
-            async with self._database.transaction() as connection:
-                for key_id, at in used.items():
-                    minute = at.replace(second=0, microsecond=0)
-                    await connection.execute(
-                        update(row)
-                        .where(
-                            col(row.id) == key_id,
-                            col(row.last_used_at).is_distinct_from(minute),
-                        )
-                        .values(last_used_at=minute)
+
+        async def note(connection: AsyncConnection) -> None:
+            for key_id, at in sorted(used.items()):
+                minute = at.replace(second=0, microsecond=0)
+                await connection.execute(
+                    update(row)
+                    .where(
+                        col(row.id) == key_id,
+                        col(row.last_used_at).is_distinct_from(minute),
                     )
+                    .values(last_used_at=minute)
+                )
+
+        try:
+            await self._database.write(note)
         except BaseException:
             self._used = used | self._used
             raise

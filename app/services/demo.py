@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from app.db import tables
-from app.db.engine import Database
+from app.db.database import Database
 from app.domain import clock
 from app.domain.errors import InvalidInput, Unavailable
 from app.domain.ids import OrderId, ProductId, UserId
@@ -82,15 +82,15 @@ class DemoShop:
     created: bool
 
 
-def keys_file(database_path: Path) -> Path:
-    """Where the demo keys of a database are kept."""
-    return database_path.with_suffix(".demo-keys.json")
+def keys_file(companion: Path) -> Path:
+    """Where the demo keys of a database are kept: beside its file, or what stands for one."""
+    return companion.with_suffix(".demo-keys.json")
 
 
-def read_keys(database_path: Path) -> DemoKeys | None:
+def read_keys(companion: Path) -> DemoKeys | None:
     """The demo keys kept beside a database, or None when there are none that can be read."""
     try:
-        content = orjson.loads(keys_file(database_path).read_bytes())
+        content = orjson.loads(keys_file(companion).read_bytes())
         return DemoKeys(str(content["customer"]), str(content["admin"]))
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
         return None
@@ -108,7 +108,7 @@ async def ensure_demo(database: Database, *, beside_others: bool = False) -> Dem
         InvalidInput: the database has users, but no demo shop; or an e-mail address of the demo
             belongs to another user.
     """
-    kept = read_keys(database.path)
+    kept = read_keys(database.companion)
     async with database.transaction() as connection:
         people = _people()
         created = not await _has_user(connection, people[0].id)
@@ -122,7 +122,7 @@ async def ensure_demo(database: Database, *, beside_others: bool = False) -> Dem
             admin=await _working_key(connection, admin, kept.admin if kept else None),
         )
         if keys != kept:
-            _write_keys(database.path, keys)
+            _write_keys(database.companion, keys)
     return DemoShop(keys, created)
 
 
@@ -164,10 +164,11 @@ async def _working_key(connection: AsyncConnection, user: User, kept: str | None
     return await create_key(connection, user, name="demo", key=kept or new_key())
 
 
-def _write_keys(database_path: Path, keys: DemoKeys) -> None:
-    path = keys_file(database_path)
+def _write_keys(companion: Path, keys: DemoKeys) -> None:
+    path = keys_file(companion)
     # A new file, so that no wider permissions of an old one remain; in place at once or not at all.
     fresh = path.with_suffix(f".{os.getpid()}.tmp")
+    fresh.parent.mkdir(parents=True, exist_ok=True)
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(orjson.dumps(asdict(keys), option=orjson.OPT_INDENT_2) + b"\n")

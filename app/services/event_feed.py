@@ -12,7 +12,7 @@ from contextlib import aclosing, suppress
 
 import structlog
 
-from app.db.engine import Database
+from app.db.database import Database
 from app.domain.errors import AppError, SlowConsumer, Stopping, TooManyStreams, Unavailable
 from app.domain.ids import EventPosition, UserId
 from app.domain.order import OrderEvent
@@ -265,7 +265,7 @@ class EventFeed:
             self._committed.clear()
             try:
                 # What is committed between the two is read now, and looked for again next time.
-                version = await self._database.data_version()
+                version = await self._database.log_version()
                 if version != read_at:
                     await self._read()
                 read_at = version

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
-from app.db import tables
+from app.db import event_order, tables
 from app.db.bulk import insert_rows
 from app.domain.errors import InvalidInput, ProblemCode
 from app.domain.ids import EventPosition, OrderId, UserId, new_object_id
@@ -79,6 +79,9 @@ async def record_events(
         actor_id: The user who did it; by default each order's own.
         occurred_at: When; by default the moment at which each order last changed.
     """
+    if not events:
+        return
+    await event_order.announce(connection)
     rows = _rows(events, actor_id=actor_id, source=source, occurred_at=occurred_at)
     await insert_rows(connection, tables.OrderEvent, rows)
 
@@ -172,8 +175,7 @@ async def events_after(
 ) -> EventPage:
     """The next events past a position, oldest first, without a gap.
 
-    Complete: what is past the position of the last event returned was not committed before it. In
-    SQLite one writer at a time counts `seq` up, so the log's order is the order of commits.
+    Complete: no event will ever turn up before the last one returned; see `app.db.event_order`.
 
     Args:
         connection: Where to read.
@@ -184,8 +186,10 @@ async def events_after(
     """
     row = tables.OrderEvent
     conditions = [col(row.seq) > position.seq]
-    if until is not None:
-        conditions.append(col(row.seq) <= until.seq)
+    settled = await event_order.settled_until(connection)
+    ends = [seq for seq in (settled, until and until.seq) if seq is not None]
+    if ends:
+        conditions.append(col(row.seq) <= min(ends))
     if wanted.owner is not None:
         conditions.append(col(row.user_id) == wanted.owner)
     if wanted.order_id is not None:
@@ -258,7 +262,10 @@ async def first_positions(
 
 
 async def last_position(connection: AsyncConnection) -> EventPosition:
-    """Where the log ends."""
+    """Where the log ends: what a reader who begins here can get is new to everybody."""
+    settled = await event_order.settled_until(connection)
+    if settled is not None:
+        return EventPosition(settled)
     seq = await connection.scalar(select(func.max(tables.OrderEvent.seq)))
     return EventPosition(seq or START.seq)
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from app.db.engine import Database
+from app.db.database import Database
 from app.domain import clock
 from app.domain.errors import AppError, Forbidden, Unavailable, UnknownKey
 from app.domain.principal import Principal, Scope

@@ -22,7 +22,7 @@ from app.domain.changes import (
     new_address,
     new_status,
 )
-from app.domain.errors import InvalidInput, Problem, ProblemCode, Unavailable
+from app.domain.errors import Contended, InvalidInput, Problem, ProblemCode
 from app.domain.ids import OrderId
 from app.domain.order import EventSource, EventType, Order
 from app.domain.principal import Principal, Scope
@@ -111,7 +111,7 @@ async def change_order_status(
     Raises:
         Forbidden: the key lacks `admin`.
         InvalidInput: nothing was changed; see `on_error`.
-        Unavailable: an order was changed by others again and again meanwhile.
+        Contended: an order was changed by others again and again meanwhile.
     """
     authorize_status_change(principal)
     paths = [("changes", position) for position in range(len(changes))]
@@ -162,7 +162,7 @@ async def change_order_address(
         Forbidden: the key lacks `orders:write`.
         InvalidInput: the address was refused, or the order: unknown (as another user's counts),
             stale, or not pending any more. Nothing was changed.
-        Unavailable: the order was changed by others again and again meanwhile.
+        Contended: the order was changed by others again and again meanwhile.
     """
     authorize_correction(principal)
     order_id = check_address_change(change)
@@ -206,7 +206,7 @@ async def delete_orders(
     Raises:
         Forbidden: the key lacks `orders:write`.
         InvalidInput: nothing was deleted; see `on_error`.
-        Unavailable: an order was changed by others again and again meanwhile.
+        Contended: an order was changed by others again and again meanwhile.
     """
     authorize_correction(principal)
     paths = [("ids", position) for position in range(len(order_ids))]
@@ -258,7 +258,7 @@ async def _change(
 
     Raises:
         InvalidInput: an order can't be changed, and that refuses all.
-        Unavailable: an order was changed by others again and again meanwhile.
+        Contended: an order was changed by others again and again meanwhile.
     """
     problems: dict[OrderId, Problem] = {}
     settled: dict[OrderId, _Change] = {}
@@ -292,4 +292,4 @@ async def _change(
         if not open_ones:
             in_order = (settled[one.order_id] for one in wanted if one.order_id in settled)
             return _Outcome(tuple(in_order), refused)
-    raise Unavailable
+    raise Contended

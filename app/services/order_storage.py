@@ -2,20 +2,21 @@
 
 A change is stored only where its order is still at the version that was read, as a condition of
 the statement itself; and an order only where nothing is in its way. So nothing depends on what
-another transaction does between a look and a write.
+another transaction does between a look and a write. Orders are changed in the order of customer
+and id, so that of two transactions that want the same ones one waits for the other, and not both.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, and_, delete, tuple_, update
+from sqlalchemy import ColumnElement, and_, delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from app.db import tables
 from app.db.bulk import insert_rows
-from app.db.dialect import upsert
+from app.db.dialect import locks_rows, upsert
 from app.domain.ids import OrderId, UserId
 from app.domain.order import Order
 from app.domain.principal import Principal
@@ -134,6 +135,7 @@ async def store_changes(
     Returns:
         The ids of those stored. The others are not at the version before any more, or gone.
     """
+    await _lock(connection, orders, for_deletion=False)
     alike: dict[tuple[object, datetime], list[Order]] = {}
     for order in orders:
         alike.setdefault((getattr(order, column), order.updated_at), []).append(order)
@@ -153,6 +155,7 @@ async def delete_stored(connection: AsyncConnection, orders: Sequence[Order]) ->
     Returns:
         The ids of those deleted. The others are not at the version before any more, or gone.
     """
+    await _lock(connection, orders, for_deletion=True)
     row = tables.Order
     deleted: set[OrderId] = set()
     for some in _in_parts(orders):
@@ -161,10 +164,40 @@ async def delete_stored(connection: AsyncConnection, orders: Sequence[Order]) ->
     return deleted
 
 
+async def _lock(
+    connection: AsyncConnection, orders: Sequence[Order], *, for_deletion: bool
+) -> None:
+    """Have the orders for this transaction, those that are still there.
+
+    A statement for each customer: where customers are spread over servers, no other can lock.
+    """
+    if not locks_rows(connection):
+        return
+    row = tables.Order
+    ids_of: dict[UserId, list[OrderId]] = {}
+    for order in sorted(orders, key=_place):
+        ids_of.setdefault(order.user_id, []).append(order.id)
+    for user_id, ids in ids_of.items():
+        for some in _in_parts(ids):
+            await connection.execute(
+                select(col(row.id))
+                .where(col(row.user_id) == user_id, col(row.id).in_(some))
+                .order_by(col(row.id))
+                .with_for_update(key_share=not for_deletion)
+            )
+
+
+def _place(order: Order) -> tuple[UserId, OrderId]:
+    return order.user_id, order.id
+
+
 def _unchanged(orders: Sequence[Order]) -> ColumnElement[bool]:
     """Those of the orders that are stored at the version before the one that they have."""
     row = tables.Order
+    users = {order.user_id for order in orders}
     return and_(
+        # Where it can be, the customer is named: all rows that are theirs lie together.
+        *([col(row.user_id) == users.pop()] if len(users) == 1 else []),
         # Not needed, but what the rows are found by: no engine looks pairs up in an index on one.
         col(row.id).in_([order.id for order in orders]),
         tuple_(col(row.id), col(row.version)).in_(

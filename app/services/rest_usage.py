@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from app.db import tables
+from app.db.database import Database
 from app.db.dialect import json_rows, upsert
-from app.db.engine import Database
 from app.domain import clock
 from app.domain.ids import UserId
 from app.domain.principal import Principal
@@ -93,11 +93,10 @@ class UsageCounter:
                 "calls": calls.number,
                 "last_called_at": calls.last_at,
             }
-            for (day, user_id, key_id, path), calls in counted.items()
+            for (day, user_id, key_id, path), calls in sorted(counted.items())
         ]
         try:
-            async with self._database.transaction() as connection:
-                await connection.execute(adding, rows)
+            await self._database.write(lambda connection: connection.execute(adding, rows))
         except BaseException:
             for place, calls in counted.items():
                 self._add(place, calls)

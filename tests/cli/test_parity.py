@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from app.db.engine import Database
+from app.db.engine import open_database
 from tests.cli.test_commands import Done, Terminal
+from tests.databases import sqlite_url
 from tests.e2e.server import filled, running
-from tests.shop import LAMP, TABLE, UNKNOWN, database_url
+from tests.shop import LAMP, TABLE, UNKNOWN
 
 ITEM = {"product": LAMP, "quantity": 1, "shipping": "Budget"}
 NO_FAULT = "SELECT 1"
@@ -37,7 +38,7 @@ class Pair:
 
 def _change(path: Path, statement: str) -> None:
     async def change() -> None:
-        database = Database(database_url(path))
+        database = open_database(sqlite_url(path))
         async with database.transaction() as connection:
             await connection.exec_driver_sql(statement)
         await database.dispose()

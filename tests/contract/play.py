@@ -9,6 +9,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlmodel import col
+
+from app.db import tables
+from app.db.dialect import upsert
 from app.domain.ids import OrderId, UserId
 from app.domain.money import DEFAULT_CURRENCY
 from app.domain.order import Order
@@ -140,8 +144,12 @@ async def _place(placed: Placed, shop: Shop) -> None:
     )
     async with shop.database.transaction() as connection:
         await store_orders(connection, [order])
-        await connection.exec_driver_sql(
-            "INSERT INTO order_counters VALUES (?, ?) ON CONFLICT DO UPDATE"
-            " SET last_order_number = max(last_order_number, excluded.last_order_number)",
-            (placed.user, placed.number),
+        counter = tables.OrderCounter
+        insertion = upsert(counter).values(user_id=placed.user, last_order_number=placed.number)
+        await connection.execute(
+            insertion.on_conflict_do_update(
+                index_elements=[counter.user_id],
+                set_={"last_order_number": insertion.excluded.last_order_number},
+                where=col(counter.last_order_number) < insertion.excluded.last_order_number,
+            )
         )

@@ -5,11 +5,9 @@ same ones.
 """
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +17,7 @@ from hypothesis import strategies as st
 
 from tests.contract.play import empty
 from tests.contract.table import JSON, PATHS, POSTS, TEXT
+from tests.databases import Databases
 from tests.shop import LAMP, TABLE, UNKNOWN, Shop, open_shop
 
 EXAMPLES = settings(max_examples=60, deadline=None, derandomize=True, database=None)
@@ -75,16 +74,15 @@ Send = Callable[..., int]
 
 
 @pytest.fixture(scope="module")
-def send(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Send]:
+def send(databases: Databases) -> Iterator[Send]:
     """Send something to a shop with one order, hold the answer to the contract, give its status.
 
     Hypothesis calls a test many times, which goes with tests that wait for nothing themselves.
     """
-    path = tmp_path_factory.mktemp("any") / "orders.db"
-    shutil.copy(migrated, path)
     with (
+        databases.fresh() as url,
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(open_shop(path)) as shop,
+        portal.wrap_async_context_manager(open_shop(url)) as shop,
     ):
         probe = Probe(shop)
         yield lambda *call, **headers: portal.call(partial(probe.send, *call, **headers))

@@ -2,7 +2,6 @@
 
 import re
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 
@@ -21,8 +20,8 @@ async def test_an_order_is_created_now(shop: Shop) -> None:
     assert (order["user"], order["status"]) == (CUSTOMER, "pending")
 
 
-async def test_the_legacy_size_is_taken_whatever_the_limit(database_path: Path) -> None:
-    async with open_shop(database_path, body_limit_bytes=102_400) as shop:
+async def test_the_legacy_size_is_taken_whatever_the_limit(database_url: str) -> None:
+    async with open_shop(database_url, body_limit_bytes=102_400) as shop:
         for size, status in ((102_400, 200), (102_401, 413)):
             response = await shop.rest(
                 "POST",

@@ -6,7 +6,6 @@ import hmac
 import json
 import time
 from collections.abc import AsyncGenerator, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,10 +43,10 @@ def claims(user_id: Any = CUSTOMER, **user: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def moved(database_path: Path) -> AsyncGenerator[Shop]:
+async def moved(database_url: str) -> AsyncGenerator[Shop]:
     """A shop that knows two secrets."""
     secrets = json.dumps([NEWER, SHARED])
-    async with open_shop(database_path, legacy_jwt_secret=secrets) as running:
+    async with open_shop(database_url, legacy_jwt_secret=secrets) as running:
         yield running
 
 

@@ -1,7 +1,6 @@
 """`Idempotency-Key` on /orders/add: one order however often it is sent, and no answer changes."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -229,9 +228,9 @@ async def test_a_key_works_for_24_hours(shop: Shop, monkeypatch: pytest.MonkeyPa
     assert (await add(shop)).status_code == 422
 
 
-async def test_twins_at_once_make_one_order(shop: Shop, database_path: Path) -> None:
+async def test_twins_at_once_make_one_order(shop: Shop, database_url: str) -> None:
     # The second application stands for another process: only the file is shared.
-    async with open_client(database_path) as other:
+    async with open_client(database_url) as other:
         clients = [shop.client, other]
         headers = {"Authorization": shop.keys["customer"], "Idempotency-Key": "k"}
         twins = await asyncio.gather(

@@ -2,10 +2,9 @@
 
 import asyncio
 import re
-import shutil
 import socket
 from collections.abc import AsyncGenerator
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import timedelta
 from http.client import HTTPConnection
@@ -14,14 +13,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.db.engine import Database
+from app.db.engine import open_database
 from app.services.auth import create_key, revoke_key
 from app.services.users import find_user
 from tests.contract.cases import add, bodies, calls, change_status, delete, get_all, keys, wire
 from tests.contract.play import Answer, Sent, empty, play
 from tests.contract.table import Case
+from tests.databases import Databases
 from tests.e2e.server import ROOT, Server, running
-from tests.shop import CUSTOMER, Shop, database_url, fill_shop, open_shop
+from tests.shop import CUSTOMER, Shop, fill_shop, open_shop
 
 CASES = [
     case
@@ -60,27 +60,31 @@ async def _add_dead_keys(shop: Shop) -> None:
 
 
 @pytest.fixture(scope="module")
-async def inside(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Shop]:
+async def inside(databases: Databases) -> AsyncGenerator[Shop]:
     """A shop whose application runs in this process."""
-    path = tmp_path_factory.mktemp("inside") / "orders.db"
-    shutil.copy(migrated, path)
-    async with open_shop(path, legacy_jwt_secret=keys.LEGACY_SECRET) as shop:
-        await _add_dead_keys(shop)
-        yield shop
+    with databases.fresh() as url:
+        async with open_shop(url, legacy_jwt_secret=keys.LEGACY_SECRET) as shop:
+            await _add_dead_keys(shop)
+            yield shop
 
 
 @pytest.fixture(scope="module")
 async def served(
-    migrated: Path, tmp_path_factory: pytest.TempPathFactory
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[ServedShop]:
     """A shop behind a real server, whose zone and language are not the contract's."""
     folder = tmp_path_factory.mktemp("served")
-    path = folder / "data" / "orders.db"
-    path.parent.mkdir()
-    shutil.copy(migrated, path)
-    database = Database(database_url(path))
+    with databases.fresh() as url:
+        async with _served(url, folder) as shop:
+            yield shop
+
+
+@asynccontextmanager
+async def _served(url: str, folder: Path) -> AsyncGenerator[ServedShop]:
+    database = open_database(url)
     own_keys = await fill_shop(database)
     environment = {
+        "ORDERS_DATABASE_URL": url,
         "TZ": "Asia/Tokyo",
         "LC_ALL": "de_DE.UTF-8",
         "LANG": "ja_JP.UTF-8",

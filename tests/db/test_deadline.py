@@ -2,15 +2,13 @@
 
 import asyncio
 import time
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from app.db.deadline import Deadline
-from app.db.engine import Database
+from app.db.engine import open_database
 from app.domain.errors import TimedOut
-from tests.shop import database_url
 
 # Runs for minutes unless somebody stops it.
 ENDLESS = text(
@@ -21,8 +19,8 @@ INSERT = text("INSERT INTO order_counters VALUES ('u', 1)")
 COUNT = text("SELECT count(*) FROM order_counters")
 
 
-async def test_a_read_is_stopped_in_the_database_too(database_path: Path) -> None:
-    database = Database(database_url(database_path))
+async def test_a_read_is_stopped_in_the_database_too(database_url: str) -> None:
+    database = open_database(database_url)
     with pytest.raises(TimedOut):
         async with database.read(Deadline(0.1)) as connection:
             await connection.execute(ENDLESS)
@@ -34,8 +32,8 @@ async def test_a_read_is_stopped_in_the_database_too(database_path: Path) -> Non
     await database.dispose()
 
 
-async def test_reads_that_wait_for_a_connection_are_stopped(database_path: Path) -> None:
-    database = Database(database_url(database_path))
+async def test_reads_that_wait_for_a_connection_are_stopped(database_url: str) -> None:
+    database = open_database(database_url)
 
     async def read() -> None:
         async with database.read(Deadline(0.1)) as connection:
@@ -48,8 +46,8 @@ async def test_reads_that_wait_for_a_connection_are_stopped(database_path: Path)
     await database.dispose()
 
 
-async def test_a_transaction_is_rolled_back_and_lets_the_next_one_in(database_path: Path) -> None:
-    database = Database(database_url(database_path))
+async def test_a_transaction_is_rolled_back_and_lets_the_next_one_in(database_url: str) -> None:
+    database = open_database(database_url)
     with pytest.raises(TimedOut):
         async with database.transaction(Deadline(0.1)) as connection:
             await connection.execute(INSERT)

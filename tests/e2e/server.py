@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.databases import sqlite_url
 from tests.shop import LAMP, STOOL, TABLE, open_shop
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -74,7 +75,7 @@ def filled(folder: Path, migrated: Path) -> Mapping[str, str]:
     shutil.copy(migrated, path)
 
     async def fill() -> Mapping[str, str]:
-        async with open_shop(path) as shop:
+        async with open_shop(sqlite_url(path)) as shop:
             await shop.add(TABLE, STOOL)
             await shop.add(LAMP)
             await shop.add(TABLE, key="other")

@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 
 from app.cli.parity.known import RULES
-from app.db.engine import Database
+from app.db.engine import open_database
+from tests.databases import sqlite_url
 from tests.e2e.server import ROOT, Server, running
-from tests.shop import database_url
 
 GUIDE = (ROOT / "docs" / "parity.md").read_text()
 COMMANDS = re.findall(r"```console\n\$ (.*<<END\n(?:.*\n)*?END|.*)\n([^`]*)```", GUIDE)
 
 
 async def _raise_a_quantity(path: Path) -> None:
-    database = Database(database_url(path))
+    database = open_database(sqlite_url(path))
     async with database.transaction() as connection:
         await connection.exec_driver_sql(
             "UPDATE order_items SET quantity = 5"

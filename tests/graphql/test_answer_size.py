@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -20,9 +19,9 @@ ORDER = f"""id number status address externalId createdAt updatedAt version
 
 
 @pytest.fixture
-async def small(database_path: Path) -> AsyncGenerator[Shop]:
+async def small(database_url: str) -> AsyncGenerator[Shop]:
     """A shop whose answers have at most 1,000 values, with two orders of 100 items and one of 1."""
-    async with open_shop(database_path, max_query_values=1_000) as shop:
+    async with open_shop(database_url, max_query_values=1_000) as shop:
         await shop.add(*[TABLE, STOOL] * 50)
         await shop.add(*[LAMP] * 100)
         await shop.add(LAMP)

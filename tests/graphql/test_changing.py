@@ -1,5 +1,6 @@
 """The mutations: payloads, userErrors, onError, versions, events."""
 
+import json
 from typing import Any
 
 import pytest
@@ -234,11 +235,11 @@ class TestDeleteOrders:
     async def test_the_last_event_holds_the_whole_order(self, shop: Shop) -> None:
         await shop.add(TABLE, STOOL, address="é\n")
         [id_] = await shop.order_ids()
-        query = "SELECT json_extract(data, '$.order.items[1].name'), data FROM order_events"
+        query = "SELECT CAST(data AS TEXT) FROM order_events"
         items = await shop.rows("SELECT id FROM order_items ORDER BY position")
         await self._delete(shop, id_)
-        name, data = (await shop.rows(query))[-1]
-        assert name == "stool"
+        [data] = (await shop.rows(query))[-1]
+        assert json.loads(data)["order"]["items"][1]["name"] == "stool"
         assert all(item_id in data for (item_id,) in items)
         assert '"address": "\\u00e9\\n"' in data
 

@@ -1,7 +1,6 @@
 """`changeOrderAddress`, and changes of the same order at the same time."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -10,7 +9,7 @@ import pytest
 from tests.graphql.writing import place, problems, write
 from tests.shop import ADMIN, CUSTOMER, Shop, counted_statements, open_client
 
-LOG = """SELECT type, source, from_status, to_status, order_version, actor_id, data
+LOG = """SELECT type, source, from_status, to_status, order_version, actor_id, CAST(data AS TEXT)
   FROM order_events WHERE type != 'created' ORDER BY seq"""
 SEARCH = "query ($s: String) { orders(filter: { search: $s }) { totalCount } }"
 
@@ -88,10 +87,10 @@ class TestAtOnce:
     """Two applications stand for two processes: only the file is shared."""
 
     async def test_one_of_many_that_expect_a_version_changes_it(
-        self, shop: Shop, database_path: Path
+        self, shop: Shop, database_url: str
     ) -> None:
         order_id = (await place(shop))["id"]
-        async with open_client(database_path) as client:
+        async with open_client(database_url) as client:
             second = Shop(client, shop.database, shop.keys)
 
             async def send(n: int) -> Any:
@@ -111,9 +110,9 @@ class TestAtOnce:
         assert await shop.rows("SELECT version FROM orders") == [(1,)]
         assert len(await shop.rows(LOG)) == 1
 
-    async def test_skipping_decides_for_each_order(self, shop: Shop, database_path: Path) -> None:
+    async def test_skipping_decides_for_each_order(self, shop: Shop, database_url: str) -> None:
         ids = [(await place(shop))["id"] for _ in range(4)]
-        async with open_client(database_path) as client:
+        async with open_client(database_url) as client:
             second = Shop(client, shop.database, shop.keys)
 
             async def send(door: Shop, some: list[str]) -> Any:

@@ -98,9 +98,9 @@ class TestPrices:
         ],
     )
     async def test_before_and_after(
-        self, database_path: Path, stopped: Clock, query: str, requested: int, actual: int
+        self, database_url: str, stopped: Clock, query: str, requested: int, actual: int
     ) -> None:
-        async with open_shop(database_path, cost_budget=20_000) as shop:
+        async with open_shop(database_url, cost_budget=20_000) as shop:
             for _ in range(3):
                 await shop.add(TABLE, STOOL)
             left = 20_000 - 3 * 10
@@ -110,8 +110,8 @@ class TestPrices:
                 "budget": {"maximum": 20_000, "left": left - actual, "restoreRate": 20_000},
             }
 
-    async def test_sizes_in_variables(self, database_path: Path) -> None:
-        async with open_shop(database_path, cost_budget=20_000) as shop:
+    async def test_sizes_in_variables(self, database_url: str) -> None:
+        async with open_shop(database_url, cost_budget=20_000) as shop:
             query = "query ($n: Int = 30) { orders(first: $n) { nodes { id } } }"
             assert (await cost(shop, query))["requested"] == 31
             assert (await cost(shop, query, {"n": 7}))["requested"] == 8
@@ -120,8 +120,8 @@ class TestPrices:
             assert (await cost(shop, query, {"ids": [LAMP] * 9}))["requested"] == 10
             assert (await cost(shop, query))["requested"] == 21
 
-    async def test_what_is_free_has_no_cost_member(self, database_path: Path) -> None:
-        async with open_shop(database_path, cost_budget=20_000) as shop:
+    async def test_what_is_free_has_no_cost_member(self, database_url: str) -> None:
+        async with open_shop(database_url, cost_budget=20_000) as shop:
             for query in ("{ scopes }", "{ __typename }", "{ __schema { types { name } } }"):
                 assert set(await shop.graphql(query)) == {"data"}
             # And neither has an answer to somebody that has no budget.
@@ -145,8 +145,8 @@ SMALL = {"cost_budget": 100, "cost_restore_per_s": 10, "max_query_cost": 100}
 
 
 class TestBudget:
-    async def test_graphql_is_throttled(self, database_path: Path, stopped: Clock) -> None:
-        async with open_shop(database_path, **SMALL) as shop:
+    async def test_graphql_is_throttled(self, database_url: str, stopped: Clock) -> None:
+        async with open_shop(database_url, **SMALL) as shop:
             before = await shop.everything()
             query = {"query": "{ orders(first: 89) { totalCount nodes { id } } }"}
             spent = (await shop.rest("POST", "/graphql", query)).json()
@@ -186,9 +186,9 @@ class TestBudget:
             assert (await cost(shop, ADD))["budget"]["left"] == 90
 
     async def test_rest_is_throttled_from_the_same_budget(
-        self, database_path: Path, stopped: Clock
+        self, database_url: str, stopped: Clock
     ) -> None:
-        async with open_shop(database_path, **SMALL) as shop:
+        async with open_shop(database_url, **SMALL) as shop:
             for _ in range(5):
                 await shop.add()
             for _ in range(5):
@@ -214,17 +214,17 @@ class TestBudget:
             assert (await shop.rest("GET", "/orders/get_all")).status_code == 200
 
     async def test_an_operation_that_failed_costs_what_it_did(
-        self, database_path: Path, stopped: Clock
+        self, database_url: str, stopped: Clock
     ) -> None:
-        async with open_shop(database_path, **SMALL) as shop:
+        async with open_shop(database_url, **SMALL) as shop:
             query = "query ($n: Int!) { orders(first: $n) { nodes { id } } }"
             assert "data" not in await shop.graphql(query, {"n": "x"})
             assert (await cost(shop, "{ me { id } }"))["budget"]["left"] == 99
 
     async def test_an_answer_over_the_limit_costs_what_was_asked_for(
-        self, database_path: Path, stopped: Clock
+        self, database_url: str, stopped: Clock
     ) -> None:
-        async with open_shop(database_path, max_query_values=1_000, cost_budget=20_000) as shop:
+        async with open_shop(database_url, max_query_values=1_000, cost_budget=20_000) as shop:
             for _ in range(2):
                 await shop.add(*[TABLE] * 100)
             query = "{ orders(first: 10) { nodes { items { id name image quantity shipping } } } }"
@@ -249,10 +249,8 @@ class TestBudget:
         with pytest.raises(Throttled):
             budget.spend(callers[-1], 60)
 
-    async def test_each_operation_of_a_batch_pays(
-        self, database_path: Path, stopped: Clock
-    ) -> None:
-        async with open_shop(database_path, max_batch=20, **SMALL) as shop:
+    async def test_each_operation_of_a_batch_pays(self, database_url: str, stopped: Clock) -> None:
+        async with open_shop(database_url, max_batch=20, **SMALL) as shop:
             body = orjson.dumps([{"query": ADD}] * 12)
             response = await shop.rest(
                 "POST", "/graphql", content=body, headers={"Content-Type": "application/json"}

@@ -3,18 +3,17 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 from graphql import parse
 
-from app.db.engine import Database
+from app.db.engine import open_database
 from app.graphql.schema import build_schema
 from app.services.demo import ensure_demo
 from tests.e2e.server import ROOT
-from tests.shop import Shop, database_url, open_client
+from tests.shop import Shop, open_client
 
 TEXT = (ROOT / "docs" / "examples.md").read_text()
 BLOCK = re.compile(r"```(graphql|json variables|json)\n(.*?)```", re.DOTALL)
@@ -63,11 +62,11 @@ def matched(shown: Any, given: Any, placeholders: dict[str, str]) -> Any:
     return given
 
 
-async def test_they_answer_what_is_shown(database_path: Path) -> None:
-    database = Database(database_url(database_path))
+async def test_they_answer_what_is_shown(database_url: str) -> None:
+    database = open_database(database_url)
     keys = (await ensure_demo(database)).keys
     placeholders: dict[str, str] = {}
-    async with open_client(database_path) as client:
+    async with open_client(database_url) as client:
         shop = Shop(client, database, {"customer": keys.customer, "admin": keys.admin})
         for example in examples():
             variables = orjson.loads(

@@ -1,6 +1,5 @@
 """Two thousand generated operations: no failure of the server, and every answer fits the schema."""
 
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -12,9 +11,9 @@ from tests.graphql.fuzzing import SCHEMA, fuzz
 from tests.shop import TABLE, open_shop
 
 
-async def test_answers_to_generated_operations(database_path: Path) -> None:
+async def test_answers_to_generated_operations(database_url: str) -> None:
     """`python -m bench.fuzz` does this for as long as one likes."""
-    async with open_shop(database_path, cost_budget=1_000_000_000) as shop:
+    async with open_shop(database_url, cost_budget=1_000_000_000) as shop:
         with capture_logs() as logs:
             found = await fuzz(shop, each=15, fillings=8, start=1)
     assert {entry["log_level"] for entry in logs} == {"info"}

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import string
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -239,39 +238,48 @@ class TestAnswers:
         assert response.json() == {"data": {"__schema": {"queryType": {"name": "Query"}}}}
 
     async def test_an_unexpected_error_shows_only_the_request_id(
-        self, shop: Shop, capsys: pytest.CaptureFixture[str]
+        self, spoilt_database_url: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        await shop.add()
-        async with shop.database.transaction() as connection:
-            await connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
-            await connection.exec_driver_sql("UPDATE orders SET status = 'nonsense'")
-        response = await _post(
-            shop,
-            {"query": "{ orders { nodes { id } } }"},
-            authorization=shop.keys["customer"],
-            x_request_id="trace-me",
-        )
-        assert response.status_code == 200
-        [error] = response.json()["errors"]
-        assert error["extensions"] == {
-            "code": "INTERNAL_SERVER_ERROR",
-            "requestId": "trace-me",
-        }
-        assert "nonsense" not in response.text
-        logged = capsys.readouterr().out
-        assert "trace-me" in logged
-        assert "'nonsense' is not a valid OrderStatus" in logged
+        async with open_shop(spoilt_database_url) as shop:
+            await shop.add()
+            async with shop.database.transaction() as connection:
+                if connection.dialect.name == "sqlite":
+                    await connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
+                else:
+                    drop = "ALTER TABLE orders DROP CONSTRAINT ck_orders_status"
+                    await connection.exec_driver_sql(drop)
+                await connection.exec_driver_sql("UPDATE orders SET status = 'nonsense'")
+            response = await _post(
+                shop,
+                {"query": "{ orders { nodes { id } } }"},
+                authorization=shop.keys["customer"],
+                x_request_id="trace-me",
+            )
+            assert response.status_code == 200
+            [error] = response.json()["errors"]
+            assert error["extensions"] == {
+                "code": "INTERNAL_SERVER_ERROR",
+                "requestId": "trace-me",
+            }
+            assert "nonsense" not in response.text
+            logged = capsys.readouterr().out
+            assert "trace-me" in logged
+            assert "'nonsense' is not a valid OrderStatus" in logged
 
     async def test_a_value_of_ours_that_does_not_fit_is_not_the_callers_fault(
-        self, shop: Shop, capsys: pytest.CaptureFixture[str]
+        self, spoilt_database_url: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        await shop.add()
-        async with shop.database.transaction() as connection:
-            await connection.exec_driver_sql("UPDATE orders SET version = 2147483648")
-        answer = await shop.graphql("{ orders { nodes { version } } }")
-        assert answer["errors"][0]["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
-        assert "2147483648" not in str(answer)
-        assert "2147483648 is no Int" in capsys.readouterr().out
+        async with open_shop(spoilt_database_url) as shop:
+            await shop.add()
+            async with shop.database.transaction() as connection:
+                if connection.dialect.name == "postgresql":
+                    wider = "ALTER TABLE orders ALTER COLUMN version TYPE bigint"
+                    await connection.exec_driver_sql(wider)
+                await connection.exec_driver_sql("UPDATE orders SET version = 2147483648")
+            answer = await shop.graphql("{ orders { nodes { version } } }")
+            assert answer["errors"][0]["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+            assert "2147483648" not in str(answer)
+            assert "2147483648 is no Int" in capsys.readouterr().out
 
     async def test_keys_are_never_logged(
         self, shop: Shop, capsys: pytest.CaptureFixture[str]
@@ -367,8 +375,8 @@ class TestCompression:
         assert packed.headers["content-type"] == plain.headers["content-type"]
         assert plain.headers["vary"] == packed.headers["vary"] == "Accept-Encoding"
 
-    async def test_it_can_be_switched_off(self, database_path: Path) -> None:
-        async with open_shop(database_path, compress_from_bytes=0) as shop:
+    async def test_it_can_be_switched_off(self, database_url: str) -> None:
+        async with open_shop(database_url, compress_from_bytes=0) as shop:
             response = await _post(shop, {"query": self.QUERY}, accept_encoding="gzip")
             assert "content-encoding" not in response.headers
 
@@ -415,9 +423,9 @@ def _encoded(value: object) -> bytes:
 
 
 class TestAnything:
-    async def test_no_request_makes_the_server_fail(self, database_path: Path) -> None:
+    async def test_no_request_makes_the_server_fail(self, database_url: str) -> None:
         """Whatever is sent gets an answer of the right form, and never one that says 5xx."""
-        async with open_shop(database_path, max_batch=3, cost_budget=20_000) as shop:
+        async with open_shop(database_url, max_batch=3, cost_budget=20_000) as shop:
             loop = asyncio.get_running_loop()
 
             @settings(max_examples=300, deadline=None, database=None)

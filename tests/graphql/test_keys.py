@@ -1,7 +1,6 @@
 """API keys through GraphQL: who sees, makes and stops which, and that a stopped one stops."""
 
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -161,8 +160,7 @@ class TestCreateApiKey:
         assert await everything(shop) == before
 
     async def test_admin_is_not_handed_on_by_who_is_none_any_more(self, shop: Shop) -> None:
-        async with shop.database.transaction() as connection:
-            await connection.exec_driver_sql("UPDATE users SET is_admin = 0")
+        await shop.execute("UPDATE users SET is_admin = false")
         before = await everything(shop)
         payload = await create(shop, key="admin", scopes=["ADMIN"])
         assert [error["field"] for error in payload["userErrors"]] == [["input", "scopes", "0"]]
@@ -187,11 +185,10 @@ class TestCreateApiKey:
         await revoke(shop, payloads[0]["apiKey"]["id"])
         assert (await create(shop))["secret"]
         assert (await create(shop))["secret"] is None
-        async with shop.database.transaction() as connection:
-            await connection.exec_driver_sql(
-                "UPDATE api_keys SET expires_at = '2020-01-01T00:00:00.000000Z' WHERE id = ?",
-                (payloads[1]["apiKey"]["id"],),
-            )
+        await shop.execute(
+            f"UPDATE api_keys SET expires_at = :at WHERE id = '{payloads[1]['apiKey']['id']}'",
+            at=datetime(2020, 1, 1, tzinfo=UTC),
+        )
         assert (await create(shop))["secret"]
 
     async def test_the_new_key_works_and_is_shown_once(self, shop: Shop) -> None:
@@ -278,9 +275,9 @@ class TestRevokeApiKey:
         answer = await shop.graphql("{ scopes }", key=secret)
         assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
-    async def test_a_key_stops_in_every_process(self, shop: Shop, database_path: Path) -> None:
+    async def test_a_key_stops_in_every_process(self, shop: Shop, database_url: str) -> None:
         secret = (payload := await create(shop))["secret"]
-        app = create_app(settings_for(database_path))
+        app = create_app(settings_for(database_url))
         async with LifespanManager(app) as manager:
             transport = httpx.ASGITransport(app=manager.app)
             async with httpx.AsyncClient(transport=transport, base_url="http://b") as client:
@@ -339,24 +336,20 @@ class TestApiKeys:
         assert found == [await id_of(shop, key) for key in ("other", "admin", "other", "customer")]
 
     async def test_what_works_is_never_cut_off(self, shop: Shop) -> None:
-        async with shop.database.transaction() as connection:
-            await connection.exec_driver_sql(
-                "WITH RECURSIVE n(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < 150)"
-                " INSERT INTO api_keys (id, user_id, name, prefix, sha256, scopes, created_at,"
-                " revoked_at) SELECT printf('%024x', n), ?, 'old', 'ofk_', 'none ' || n, 'admin',"
-                " printf('2050-01-01T00:%02d:%02d.000000Z', n / 60, n % 60),"
-                " '2050-01-02T00:00:00.000000Z' FROM n",
-                (CUSTOMER,),
+        for number in range(1, 151):
+            await shop.execute(
+                "INSERT INTO api_keys (id, user_id, name, prefix, sha256, scopes, created_at,"
+                f" revoked_at) VALUES ('{number:024x}', '{CUSTOMER}', 'old', 'ofk_',"
+                f" 'none {number}', 'admin', :at, :at)",
+                at=datetime(2050, 1, 1, tzinfo=UTC) + timedelta(seconds=number),
             )
         keys = (await shop.data(MINE))["me"]["apiKeys"]
         assert len(keys) == 100
         assert [key["id"] for key in keys[:99]] == [f"{n:024x}" for n in range(150, 51, -1)]
         assert keys[99]["id"] == await id_of(shop, "customer")
 
-    async def test_the_last_use_is_told_to_the_minute(
-        self, database_path: Path, shop: Shop
-    ) -> None:
-        app = create_app(settings_for(database_path))
+    async def test_the_last_use_is_told_to_the_minute(self, database_url: str, shop: Shop) -> None:
+        app = create_app(settings_for(database_url))
         async with LifespanManager(app) as manager:
             transport = httpx.ASGITransport(app=manager.app)
             async with httpx.AsyncClient(transport=transport, base_url="http://b") as client:

@@ -1,10 +1,8 @@
 """No request can take the server down: each limit, its setting and its error."""
 
 import asyncio
-import sqlite3
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -15,6 +13,7 @@ from sqlalchemy import Engine, event
 
 from app.settings import Settings, SettingsError
 from bench import hostile
+from tests.databases import Databases
 from tests.db.test_deadline import ENDLESS
 from tests.shop import STOOL, TABLE, Shop, open_shop
 
@@ -138,9 +137,9 @@ class TestEachLimit:
         ("setting", "value", "name", "body", "found"), LIMITS, ids=[limit[0] for limit in LIMITS]
     )
     async def test_the_error_names_the_limit_and_the_value(
-        self, database_path: Path, setting: str, value: int, name: str, body: Any, found: int | None
+        self, database_url: str, setting: str, value: int, name: str, body: Any, found: int | None
     ) -> None:
-        async with open_shop(database_path, **{setting: value}) as shop:
+        async with open_shop(database_url, **{setting: value}) as shop:
             error = await refusal(shop, body)
             expected = {"code": "LIMIT_EXCEEDED", "limit": name, "maximum": value}
             if found is not None:
@@ -153,12 +152,12 @@ class TestEachLimit:
         ("setting", "value", "name", "body", "found"), LIMITS, ids=[limit[0] for limit in LIMITS]
     )
     async def test_what_is_at_the_limit_passes(
-        self, database_path: Path, setting: str, value: int, name: str, body: Any, found: int | None
+        self, database_url: str, setting: str, value: int, name: str, body: Any, found: int | None
     ) -> None:
         raised = (
             min(found or value + 100, 100) if setting == "max_page_size" else (found or value + 200)
         )
-        async with open_shop(database_path, **{setting: raised}) as shop:
+        async with open_shop(database_url, **{setting: raised}) as shop:
             response = await post(shop, body)
             answers = response.json()
             for answer in answers if isinstance(answers, list) else [answers]:
@@ -181,11 +180,11 @@ class TestEachLimit:
         error = await refusal(shop, {"query": query})
         assert error["extensions"]["found"] == 2**60
 
-    async def test_pages_multiply(self, database_path: Path) -> None:
+    async def test_pages_multiply(self, database_url: str) -> None:
         query = """query ($n: Int) { orders(first: 100) { nodes { customer {
             orders(last: $n) { nodes { ...C } } } } } }
             fragment C on Order { customer { orders { nodes { id } } } }"""
-        async with open_shop(database_path, max_query_cost=100_000) as shop:
+        async with open_shop(database_url, max_query_cost=100_000) as shop:
             assert "errors" not in await shop.graphql(query, {"n": 9})
             answer = await shop.graphql(query, {"n": 10})
         assert answer["errors"][0]["message"] == (
@@ -221,8 +220,8 @@ class TestEachLimit:
 
 
 class TestIntrospection:
-    async def test_it_can_be_switched_off(self, database_path: Path) -> None:
-        async with open_shop(database_path, introspection=False) as shop:
+    async def test_it_can_be_switched_off(self, database_url: str) -> None:
+        async with open_shop(database_url, introspection=False) as shop:
             for query in (
                 "{ __schema { queryType { name } } }",
                 '{ __type(name: "Order") { name } }',
@@ -243,8 +242,8 @@ class TestBatches:
         assert error["extensions"]["code"] == "BAD_REQUEST"
         assert error["message"] == "Batches are not accepted: send one operation in a request."
 
-    async def test_each_operation_has_its_own_answer(self, database_path: Path) -> None:
-        async with open_shop(database_path, max_batch=3) as shop:
+    async def test_each_operation_has_its_own_answer(self, database_url: str) -> None:
+        async with open_shop(database_url, max_batch=3) as shop:
             response = await post(
                 shop, [{"query": ADD}, {"query": "{"}, {"query": "{ __typename }"}], key="customer"
             )
@@ -254,8 +253,8 @@ class TestBatches:
             assert broken["errors"][0]["extensions"]["code"] == "GRAPHQL_PARSE_FAILED"
             assert last == {"data": {"__typename": "Query"}}
 
-    async def test_nothing_is_executed_of_what_is_no_batch(self, database_path: Path) -> None:
-        async with open_shop(database_path, max_batch=3) as shop:
+    async def test_nothing_is_executed_of_what_is_no_batch(self, database_url: str) -> None:
+        async with open_shop(database_url, max_batch=3) as shop:
             before = await shop.everything()
             for body in ([], [{"query": ADD}, 1], [{"query": ADD}, [{"query": ADD}]]):
                 response = await post(shop, body, key="customer")
@@ -280,24 +279,16 @@ def slow_statements(containing: str) -> Iterator[None]:
         event.remove(Engine, "before_cursor_execute", replace)
 
 
-@asynccontextmanager
-async def locked(path: Path) -> AsyncGenerator[sqlite3.Connection]:
-    """Another process holds the write lock."""
-    with sqlite3.connect(path, isolation_level=None) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        yield connection
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-    connection.close()
-
-
 class TestTimeout:
-    async def test_a_change_that_waits_too_long_is_not_made(self, database_path: Path) -> None:
-        async with open_shop(database_path, operation_timeout_s=0.3) as shop:
+    async def test_a_change_that_waits_too_long_is_not_made(
+        self, databases: Databases, database_url: str
+    ) -> None:
+        async with open_shop(database_url, operation_timeout_s=0.3) as shop:
             before = await shop.everything()
             query = ADD.replace("addOrder", "a: addOrder").replace("} } }", "} } b: __typename }")
-            async with locked(database_path):
-                answer = (await post(shop, {"query": query}, key="customer")).json()
+            let_in = databases.keep_changes_out(database_url)
+            answer = (await post(shop, {"query": query}, key="customer")).json()
+            let_in()
             assert answer["data"] == {"a": None, "b": "Mutation"}
             [error] = answer["errors"]
             assert error["path"] == ["a"]
@@ -311,19 +302,21 @@ class TestTimeout:
             await shop.add()
             assert len(await shop.order_ids()) == 1
 
-    async def test_what_was_done_in_time_stays_and_is_told(self, database_path: Path) -> None:
-        lock = sqlite3.connect(database_path, isolation_level=None)
+    async def test_what_was_done_in_time_stays_and_is_told(
+        self, databases: Databases, database_url: str
+    ) -> None:
+        let_in: list[Callable[[], None]] = []
         begun = []
 
         def lock_before_the_second(
             _connection: object, _cursor: object, statement: str, *_rest: object
         ) -> None:
-            if statement == "BEGIN IMMEDIATE":
+            if statement.startswith(databases.first_of_a_change):
                 begun.append(statement)
                 if len(begun) == 2:
-                    lock.execute("BEGIN IMMEDIATE")
+                    let_in.append(databases.keep_changes_out(database_url))
 
-        async with open_shop(database_path, operation_timeout_s=0.5) as shop:
+        async with open_shop(database_url, operation_timeout_s=0.5) as shop:
             second = ADD.removeprefix("mutation { ")
             query = ADD.replace("addOrder", "a: addOrder").replace("} } }", f"}} }} b: {second}")
             event.listen(Engine, "before_cursor_execute", lock_before_the_second)
@@ -331,15 +324,14 @@ class TestTimeout:
                 answer = (await post(shop, {"query": query}, key="customer")).json()
             finally:
                 event.remove(Engine, "before_cursor_execute", lock_before_the_second)
-            lock.execute("ROLLBACK")
-            lock.close()
+            let_in[0]()
             assert answer["data"] == {"a": {"order": {"number": 1}}, "b": None}
             assert [error["path"] for error in answer["errors"]] == [["b"]]
             assert answer["errors"][0]["extensions"]["code"] == "TIMEOUT"
             assert len(await shop.order_ids()) == 1
 
-    async def test_one_operation_leaves_readers_for_others(self, database_path: Path) -> None:
-        async with open_shop(database_path, operation_timeout_s=1) as shop:
+    async def test_one_operation_leaves_readers_for_others(self, database_url: str) -> None:
+        async with open_shop(database_url, operation_timeout_s=1) as shop:
             await shop.add()
             query = (
                 "{ stats { " + " ".join(f"a{n}: topProducts {{ name }}" for n in range(20)) + "}}"
@@ -354,8 +346,8 @@ class TestTimeout:
             assert answer["data"] is None
             assert {error["extensions"]["code"] for error in answer["errors"]} == {"TIMEOUT"}
 
-    async def test_readers_are_free_again_after_slow_statements(self, database_path: Path) -> None:
-        async with open_shop(database_path, operation_timeout_s=0.3) as shop:
+    async def test_readers_are_free_again_after_slow_statements(self, database_url: str) -> None:
+        async with open_shop(database_url, operation_timeout_s=0.3) as shop:
             await shop.add()
             query = "{ stats { a: topProducts { name } b: topProducts { quantity } } }"
             with slow_statements("WITH top AS"):

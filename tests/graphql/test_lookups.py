@@ -2,8 +2,6 @@
 
 import asyncio
 import gc
-import sqlite3
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +10,7 @@ from app.db import migrations
 from app.domain.ids import ProductId
 from app.domain.order import Product
 from app.services.products import replace_products
+from tests.databases import Databases, SQLiteDatabases
 from tests.shop import (
     ADMIN,
     CUSTOMER,
@@ -22,7 +21,6 @@ from tests.shop import (
     UNKNOWN,
     Shop,
     counted_statements,
-    database_url,
     open_shop,
 )
 
@@ -171,20 +169,20 @@ class TestOrderByNumber:
 
     async def test_of_any_number_of_users(self, shop: Shop) -> None:
         await shop.add()
-        async with shop.database.transaction() as connection:
-            people = "WITH RECURSIVE n(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n LIMIT 190) "
-            await connection.exec_driver_sql(
-                "INSERT INTO users (id, name, is_admin, created_at)"
-                f" {people} SELECT printf('%024x', n + 9000), 'x', 0, created_at FROM n, users"
-                " WHERE id = ?",
-                (CUSTOMER,),
-            )
-            await connection.exec_driver_sql(
-                "INSERT INTO orders (user_id, id, order_number, status, address, currency,"
-                " total_minor, version, created_at, updated_at)"
-                f" {people} SELECT printf('%024x', n + 9000), printf('%024x', n), 1, status, '',"
-                " currency, 0, 0, created_at, updated_at FROM n, orders"
-            )
+        people = (
+            "WITH RECURSIVE n(n) AS (VALUES (1001) UNION ALL SELECT n + 1 FROM n WHERE n < 1190)"
+        )
+        await shop.execute(
+            "INSERT INTO users (id, name, is_admin, created_at)"
+            f" {people} SELECT '00000000000000000000' || n, 'x', false, created_at FROM n, users"
+            f" WHERE id = '{CUSTOMER}'",
+        )
+        await shop.execute(
+            "INSERT INTO orders (user_id, id, order_number, status, address, currency,"
+            " total_minor, version, created_at, updated_at)"
+            f" {people} SELECT '00000000000000000000' || n, '10000000000000000000' || n, 1, status,"
+            " '', currency, 0, 0, created_at, updated_at FROM n, orders"
+        )
         page = "{ nodes { id customer { order(number: 1) { id } } } }"
         query = f"{{ a: orders(first: 100) {page} b: orders(last: 100) {page} }}"
         with counted_statements() as statements:
@@ -194,7 +192,12 @@ class TestOrderByNumber:
         assert all(node["customer"]["order"]["id"] == node["id"] for node in nodes)
         assert len(statements) == 6  # the key, two pages, the users, a hundred numbers at a time
 
-    async def test_it_is_found_by_its_index(self, shop: Shop) -> None:
+    async def test_it_is_found_by_its_index(self, sqlite_databases: SQLiteDatabases) -> None:
+        with sqlite_databases.fresh() as url:
+            async with open_shop(url) as shop:
+                await self._check_index(shop)
+
+    async def _check_index(self, shop: Shop) -> None:
         await shop.add()
         with counted_statements() as statements:
             await shop.data(NUMBERED, {"number": 1})
@@ -301,16 +304,15 @@ class TestSearchingProducts:
             assert [product["name"] for product in found] == names
 
 
-async def test_products_from_before_the_migration_are_found(tmp_path: Path) -> None:
-    path = tmp_path / "orders.db"
-    await migrations.migrate(database_url(path), "0002")
-    with sqlite3.connect(path) as connection:
-        connection.execute(
+async def test_products_from_before_the_migration_are_found(databases: Databases) -> None:
+    with databases.empty() as url:
+        await migrations.migrate(url, "0002")
+        databases.run(
+            url,
             "INSERT INTO products (id, name, description, price_minor, currency)"
-            f" VALUES ('{UNKNOWN}', 'Café chair', '', 1, 'USD')"
+            f" VALUES ('{UNKNOWN}', 'Café chair', '', 1, 'USD')",
         )
-    connection.close()
-    await migrations.migrate(database_url(path))
-    async with open_shop(path) as shop:
-        found = (await shop.data(PRODUCTS, {"search": "cafe"}))["products"]
-        assert [product["name"] for product in found] == ["Café chair"]
+        await migrations.migrate(url)
+        async with open_shop(url) as shop:
+            found = (await shop.data(PRODUCTS, {"search": "cafe"}))["products"]
+            assert [product["name"] for product in found] == ["Café chair"]

@@ -2,13 +2,10 @@
 
 import asyncio
 import base64
-import shutil
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -19,6 +16,7 @@ from app.domain.errors import InvalidInput
 from app.domain.money import MAX_MINOR
 from app.graphql.pagination import decode_cursor, encode_cursor
 from app.services.order_queries import OrderSort, Position
+from tests.databases import Databases
 from tests.shop import LAMP, STOOL, TABLE, UNKNOWN, Shop, open_shop
 
 SORTS = [sort.name for sort in OrderSort]
@@ -86,12 +84,10 @@ WALKS = st.builds(
 class TestWalks:
     @settings(max_examples=40, deadline=None)
     @given(walk=WALKS)
-    def test_all_pages_together_are_the_whole_list(self, migrated: Path, walk: Walk) -> None:
+    def test_all_pages_together_are_the_whole_list(self, databases: Databases, walk: Walk) -> None:
         async def run() -> None:
-            with TemporaryDirectory() as folder:
-                path = Path(folder) / "orders.db"
-                shutil.copy(migrated, path)
-                async with open_shop(path) as shop:
+            with databases.fresh() as url:
+                async with open_shop(url) as shop:
                     await self._check(shop, walk)
 
         asyncio.run(run())
@@ -102,8 +98,9 @@ class TestWalks:
         if walk.ties:
             async with shop.database.transaction() as connection:
                 await connection.exec_driver_sql(
-                    "UPDATE orders SET created_at = '2024-01-0' || (order_number % 2 + 1)"
-                    " || 'T00:00:00.000000Z', total_minor = order_number % 2"
+                    "UPDATE orders SET total_minor = order_number % 2, created_at ="
+                    " CASE order_number % 2 WHEN 0 THEN '2024-01-01T00:00:00.000000Z'"
+                    " ELSE '2024-01-02T00:00:00.000000Z' END"
                 )
                 await connection.exec_driver_sql("UPDATE orders SET updated_at = created_at")
         which: dict[str, Any] = {"sort": walk.sort}

@@ -83,10 +83,10 @@ class TestAutomatic:
         answer = (await shop.rest("POST", "/graphql", by_hash(ADD))).json()
         assert answer == {"data": {"addOrder": {"order": {"number": 2}}}}
 
-    async def test_other_processes_know_it_too(self, database_path: Path) -> None:
-        async with open_shop(database_path) as shop:
+    async def test_other_processes_know_it_too(self, database_url: str) -> None:
+        async with open_shop(database_url) as shop:
             await shop.rest("POST", "/graphql", by_hash(QUERY, query=QUERY))
-            async with open_process(database_path, shop.keys, shop.database) as other:
+            async with open_process(database_url, shop.keys, shop.database) as other:
                 answer = (await other.rest("POST", "/graphql", by_hash(QUERY))).json()
                 assert answer == {"data": {"orders": {"nodes": []}}}
 
@@ -120,8 +120,8 @@ class TestAutomatic:
         assert await remembered(shop) == []
         assert await code_of(shop, by_hash(QUERY)) == "PERSISTED_QUERY_NOT_FOUND"
 
-    async def test_what_was_not_used_for_longest_makes_room(self, database_path: Path) -> None:
-        async with open_shop(database_path, max_persisted_operations=3) as shop:
+    async def test_what_was_not_used_for_longest_makes_room(self, database_url: str) -> None:
+        async with open_shop(database_url, max_persisted_operations=3) as shop:
             queries = [f"query Q{n} {{ scopes }}" for n in range(5)]
             for query in queries[:3]:
                 await shop.rest("POST", "/graphql", by_hash(query, query=query))
@@ -135,15 +135,15 @@ class TestAutomatic:
                     )
             # Using one, in a process that has not read it yet, notes the use.
             async with open_process(
-                database_path, shop.keys, shop.database, max_persisted_operations=3
+                database_url, shop.keys, shop.database, max_persisted_operations=3
             ) as other:
                 await other.rest("POST", "/graphql", by_hash(queries[1]))
                 for query in queries[3:]:
                     await other.rest("POST", "/graphql", by_hash(query, query=query))
             assert {text for _, text in await remembered(shop)} == {queries[1], *queries[3:]}
 
-    async def test_it_can_be_switched_off(self, database_path: Path) -> None:
-        async with open_shop(database_path, max_persisted_operations=0) as shop:
+    async def test_it_can_be_switched_off(self, database_url: str) -> None:
+        async with open_shop(database_url, max_persisted_operations=0) as shop:
             await shop.rest("POST", "/graphql", by_hash(QUERY, query=QUERY))
             assert await remembered(shop) == []
             assert await code_of(shop, by_hash(QUERY)) == "PERSISTED_QUERY_NOT_FOUND"
@@ -168,10 +168,10 @@ def manifest(folder: Path, content: object) -> str:
 class TestManifest:
     @pytest.mark.parametrize("content", [RELAY, APOLLO], ids=["relay", "apollo"])
     async def test_documents_have_ids(
-        self, database_path: Path, tmp_path: Path, content: object
+        self, database_url: str, tmp_path: Path, content: object
     ) -> None:
         where = manifest(tmp_path, content)
-        async with open_shop(database_path, persisted_manifest=where) as shop:
+        async with open_shop(database_url, persisted_manifest=where) as shop:
             await shop.add()
             answer = {"data": {"orders": {"nodes": [{"number": 1}]}}}
             relay_id = next(iter(RELAY))
@@ -195,10 +195,10 @@ class TestManifest:
         assert (await shop.rest("POST", "/graphql", body)).json()["data"]
 
     async def test_nothing_else_can_be_all_that_is_taken(
-        self, database_path: Path, tmp_path: Path
+        self, database_url: str, tmp_path: Path
     ) -> None:
         where = manifest(tmp_path, RELAY)
-        async with open_shop(database_path, persisted_manifest=where, persisted_only=True) as shop:
+        async with open_shop(database_url, persisted_manifest=where, persisted_only=True) as shop:
             before = await shop.everything()
             other = ADD.replace("Add", "Other")
             for body in (
@@ -239,11 +239,11 @@ class TestManifest:
         ],
     )
     def test_a_wrong_one_stops_the_server(
-        self, database_path: Path, tmp_path: Path, content: object, message: str
+        self, database_url: str, tmp_path: Path, content: object, message: str
     ) -> None:
         where = manifest(tmp_path, content)
         with pytest.raises(RuntimeError) as caught:
-            create_app(settings_for(database_path, persisted_manifest=where))
+            create_app(settings_for(database_url, persisted_manifest=where))
         assert str(caught.value).startswith(f"ORDERS_PERSISTED_MANIFEST: {where}")
         assert message in str(caught.value)
 

@@ -1,5 +1,6 @@
 """The root fields that read, and what they cost in statements."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -28,11 +29,10 @@ query ($first: Int, $after: String, $filter: OrderFilter) {
 
 
 async def _date(shop: Shop, number: int, created_at: str) -> None:
-    async with shop.database.transaction() as connection:
-        await connection.exec_driver_sql(
-            "UPDATE orders SET created_at = ?, updated_at = ? WHERE order_number = ?",
-            (created_at, created_at, number),
-        )
+    await shop.execute(
+        f"UPDATE orders SET created_at = :at, updated_at = :at WHERE order_number = {number}",
+        at=datetime.fromisoformat(created_at),
+    )
 
 
 class TestOrders:
@@ -343,8 +343,7 @@ class TestOthers:
         assert (await shop.data("{ scopes }", key="writer")) == {"scopes": ["ORDERS_WRITE"]}
 
     async def test_admin_counts_only_while_the_user_is_one(self, shop: Shop) -> None:
-        async with shop.database.transaction() as connection:
-            await connection.exec_driver_sql("UPDATE users SET is_admin = 0")
+        await shop.execute("UPDATE users SET is_admin = false")
         assert await shop.data("{ scopes }", key="admin") == {
             "scopes": ["ORDERS_READ", "ORDERS_WRITE"]
         }

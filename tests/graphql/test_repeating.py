@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -261,9 +260,9 @@ class TestAtOnce:
     """Two applications stand for two processes: only the file is shared."""
 
     async def test_twins_through_both_doors_make_one_order(
-        self, shop: Shop, database_path: Path
+        self, shop: Shop, database_url: str
     ) -> None:
-        async with open_client(database_path) as other:
+        async with open_client(database_url) as other:
             headers = {"Authorization": shop.keys["customer"], HEADER: "k"}
             body = {"query": mutation("addOrder"), "variables": {"input": new_order()}}
 
@@ -284,8 +283,8 @@ class TestAtOnce:
         assert await shop.rows("SELECT count(*) FROM order_events") == [(1,)]
         assert await shop.rows("SELECT last_order_number FROM order_counters") == [(1,)]
 
-    async def test_one_of_many_gets_an_external_id(self, shop: Shop, database_path: Path) -> None:
-        async with open_client(database_path) as other:
+    async def test_one_of_many_gets_an_external_id(self, shop: Shop, database_url: str) -> None:
+        async with open_client(database_url) as other:
             second = Shop(other, shop.database, shop.keys)
             payloads = await asyncio.gather(
                 *(

@@ -1,7 +1,6 @@
 """`restoreOrders`: what was deleted comes back as it was, and its history goes on."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 from tests.graphql.writing import item, place, problems, write
@@ -162,10 +161,10 @@ class TestRestoreOrders:
         # Who calls, the snapshots, orders, items, customers' names and words, events.
         assert counts == [7, 7]
 
-    async def test_twins_at_once_bring_it_back_once(self, shop: Shop, database_path: Path) -> None:
+    async def test_twins_at_once_bring_it_back_once(self, shop: Shop, database_url: str) -> None:
         id_ = (await place(shop))["id"]
         await delete(shop, id_)
-        async with open_client(database_path) as client:
+        async with open_client(database_url) as client:
             second = Shop(client, shop.database, shop.keys)
             payloads = await asyncio.gather(
                 *(restore([shop, second][n % 2], id_) for n in range(6))

@@ -1,9 +1,7 @@
 """Any order, deleted and restored, is what it was in all but its version and last change."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,6 +12,7 @@ from hypothesis import strategies as st
 
 from app.domain.order import Order, OrderItem, OrderStatus, ShippingMethod, text_problem
 from app.domain.snapshots import order_from_snapshot, order_snapshot
+from tests.databases import Databases
 from tests.graphql.writing import place, write
 from tests.shop import LAMP, STOOL, TABLE, Shop, open_shop
 
@@ -43,16 +42,15 @@ CHANGES = st.lists(
 
 
 @pytest.fixture(scope="module")
-def cycle(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cycle]:
+def cycle(databases: Databases) -> Iterator[Cycle]:
     """Place an order, change it, delete it and bring it back in a shop that lives on.
 
     Hypothesis calls a test many times, which goes with tests that wait for nothing themselves.
     """
-    path = tmp_path_factory.mktemp("restoring") / "orders.db"
-    shutil.copy(migrated, path)
     with (
+        databases.fresh() as url,
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(open_shop(path)) as shop,
+        portal.wrap_async_context_manager(open_shop(url)) as shop,
     ):
         yield lambda new, changes: portal.call(_cycle, shop, new, changes)
 

@@ -2,12 +2,9 @@
 
 import asyncio
 import re
-import shutil
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -20,6 +17,7 @@ from app.services.auth import Authenticator
 from app.services.order_queries import OrderFilter, OrderSort
 from app.services.orders import Page, list_orders
 from app.services.users import add_user
+from tests.databases import Databases
 from tests.shop import CUSTOMER, LAMP, STOOL, TABLE, Shop, counted_statements, open_shop
 
 FIND = """query ($search: String, $first: Int = 100, $after: String,
@@ -123,9 +121,9 @@ class TestInStep:
         await shop.rest("POST", "/orders/delete", {"orderId": await shop.order_ids()})
         assert await _find(shop, "alpha") == []
         assert await shop.rows("SELECT * FROM order_words") == []
-        assert (
-            await shop.rows("SELECT rowid FROM order_search WHERE order_search MATCH 'alpha'") == []
-        )
+        if shop.database.place.endswith(".db"):  # elsewhere an index can't hold what is gone
+            index = "SELECT rowid FROM order_search WHERE order_search MATCH 'alpha'"
+            assert await shop.rows(index) == []
 
     async def test_a_refused_order_leaves_no_words(self, shop: Shop) -> None:
         body = {"items": [{"product": TABLE, "quantity": 0, "shipping": "Regular"}], "address": "A"}
@@ -155,7 +153,7 @@ class TestInStep:
         await shop.add(key="other", address="Gamma")
         async with shop.database.transaction() as connection:
             await connection.exec_driver_sql(
-                "UPDATE users SET name = 'Zoë Quist', email = NULL WHERE id = ?", (CUSTOMER,)
+                f"UPDATE users SET name = 'Zoë Quist', email = NULL WHERE id = '{CUSTOMER}'"
             )
             await search.index_customer(connection, UserId(CUSTOMER))
         assert await _find(shop, "zoe qui", key="admin") == ["Alpha", "Beta"]
@@ -165,7 +163,7 @@ class TestInStep:
     async def test_an_account_made_after_its_orders(self, shop: Shop) -> None:
         await shop.add(address="Alpha")
         async with shop.database.transaction() as connection:
-            await connection.exec_driver_sql("DELETE FROM users WHERE id = ?", (CUSTOMER,))
+            await connection.exec_driver_sql(f"DELETE FROM users WHERE id = '{CUSTOMER}'")
             await search.index_customer(connection, UserId(CUSTOMER))
         assert await _find(shop, "customer", key="admin") == []
         assert await _find(shop, "alpha", key="admin") == ["Alpha"]
@@ -197,13 +195,11 @@ class TestOracle:
         doomed=st.sets(st.integers(0, 5)),
     )
     def test_finds_what_a_plain_comparison_finds(
-        self, migrated: Path, addresses: list[str], searches: list[str], doomed: set[int]
+        self, databases: Databases, addresses: list[str], searches: list[str], doomed: set[int]
     ) -> None:
         async def run() -> None:
-            with TemporaryDirectory() as folder:
-                path = Path(folder) / "orders.db"
-                shutil.copy(migrated, path)
-                async with open_shop(path) as shop:
+            with databases.fresh() as url:
+                async with open_shop(url) as shop:
                     await self._check(shop, addresses, searches, doomed)
 
         asyncio.run(run())

@@ -12,7 +12,8 @@ import orjson
 import websockets
 from websockets.asyncio.client import ClientConnection
 
-from app.db.engine import Database
+from app.db.database import Database
+from app.db.engine import open_database
 from app.domain.ids import UserId
 from app.domain.order import EventSource, NewItem, NewOrder, ShippingMethod
 from app.domain.principal import Principal, Scope
@@ -21,8 +22,8 @@ from app.services.auth import create_key, revoke_key
 from app.services.events import last_position
 from app.services.order_placing import add_order
 from app.services.users import find_user
+from tests.databases import sqlite_url
 from tests.e2e.server import Server, running
-from tests.shop import database_url
 
 PRODUCT = "0000000d0200000000000001"
 EVENTS = """subscription ($orderId: ID, $types: [OrderEventType!], $after: String) {
@@ -53,7 +54,7 @@ class LiveServer:
     @asynccontextmanager
     async def database(self) -> AsyncGenerator[Database]:
         """The database as another process has it: nothing but the file tells of its writes."""
-        database = Database(database_url(self.folder / "data" / "orders.db"))
+        database = open_database(sqlite_url(self.folder / "data" / "orders.db"))
         try:
             yield database
         finally:

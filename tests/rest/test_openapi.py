@@ -58,10 +58,10 @@ def test_it_is_a_valid_document() -> None:
     assert list(OpenAPIV31SpecValidator(DOCUMENT).iter_errors()) == []
 
 
-def test_it_has_every_path_and_method(database_path: Path) -> None:
+def test_it_has_every_path_and_method(database_url: str) -> None:
     served = {
         (route.path, method.lower())
-        for route in create_app(settings_for(database_path)).routes
+        for route in create_app(settings_for(database_url)).routes
         if isinstance(route, Route) and route.path.startswith("/orders/")
         for method in (route.methods or set()) - {"HEAD"}
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db.engine import Database
+from app.db.database import Database
 from app.services.legacy.files import COLLECTIONS
 from app.services.legacy.records import order_document, product_document, user_document
 from app.services.order_queries import OrderSort, order_from_row, select_orders, sorted_by
@@ -47,9 +47,8 @@ async def export_dump(database: Database, folder: Path, *, overwrite: bool) -> d
     }
     written = {}
     try:
-        async with database.read() as connection:
-            # Orders first: whoever placed one is there when users are read.
-            for collection in reversed(COLLECTIONS):
+        async with database.snapshot() as connection:
+            for collection in COLLECTIONS:
                 fresh[collection].touch(0o600)
                 with fresh[collection].open("wb") as output:
                     written[collection] = 0
@@ -79,7 +78,7 @@ async def _product_documents(connection: AsyncConnection) -> AsyncIterator[dict[
 
 
 async def _order_documents(connection: AsyncConnection) -> AsyncIterator[dict[str, object]]:
-    # Whoever runs the shop sees all orders. One statement: all of one moment, however long it runs.
+    # Whoever runs the shop sees all orders.
     statement = select_orders().order_by(*sorted_by(OrderSort.CREATED_AT_ASC, ascending=True))
     async with connection.stream(statement, execution_options={"yield_per": 1_000}) as rows:
         async for row in rows:

@@ -20,8 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from app.db import tables
+from app.db.database import Database
 from app.db.dialect import upsert
-from app.db.engine import Database
 from app.db.staging import Staging
 from app.domain import clock
 from app.domain.ids import OrderId, ProductId, UserId
@@ -129,7 +129,7 @@ async def import_dump(
 
 async def _look_around(database: Database, dump: Dump, staging: Staging) -> None:
     """Note what is in the database that a record of the dump may refer to or collide with."""
-    async with database.read() as connection:
+    async with database.snapshot() as connection:
         await _know_users(connection, staging)
         async for product in each_product(connection):
             staging.know("products", product.id, pack_product(product))

@@ -1,7 +1,6 @@
 """A dump imported and exported is the same dump, and orders made here go along."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,12 +10,13 @@ from bson import ObjectId, json_util
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.db.engine import Database
+from app.db.engine import open_database
 from app.services.legacy.export import export_dump
 from app.services.legacy.records import MAX_VERSION
+from tests.databases import Databases
 from tests.legacy_dump import FORMS, Document, write_file
 from tests.services.legacy.test_importing import bring, canonical, numbers
-from tests.shop import CUSTOMER, TABLE, Shop, database_url
+from tests.shop import CUSTOMER, TABLE, Shop, open_shop
 
 # What a clean record is: the fields that Mongoose writes, in its order, each in the type it writes.
 _TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
@@ -89,23 +89,22 @@ class TestExport:
     @given(shop=clean_shops(), form=st.sampled_from(FORMS))
     async def test_gives_back_what_was_imported(
         self,
-        migrated: Path,
+        databases: Databases,
         tmp_path_factory: pytest.TempPathFactory,
         shop: dict[str, list[Document]],
         form: str,
     ) -> None:
         folder = tmp_path_factory.mktemp("export")
-        copy = folder / "orders.db"
-        shutil.copy(migrated, copy)
         for name, documents in shop.items():
             write_file(folder, name, iter(documents), form)
-        database = Database(database_url(copy))
-        try:
-            report = await bring(database, folder)
-            assert report.skipped == 0
-            await export_dump(database, folder / "out", overwrite=False)
-        finally:
-            await database.dispose()
+        with databases.fresh() as url:
+            database = open_database(url)
+            try:
+                report = await bring(database, folder)
+                assert report.skipped == 0
+                await export_dump(database, folder / "out", overwrite=False)
+            finally:
+                await database.dispose()
         for name, documents in shop.items():
             lines = (folder / "out" / f"{name}.json").read_text("utf-8").split("\n")[:-1]
             # Also in the order of fields, and in the types: as text, in one order of records.
@@ -124,14 +123,20 @@ class TestExport:
         report = await bring(shop.database, tmp_path / "a")
         assert numbers(report) == [(0, 5, 0), (0, 3, 0), (0, 1, 0)]
 
-    async def test_a_number_beyond_32_bits_is_a_long(self, shop: Shop, tmp_path: Path) -> None:
-        await shop.add(TABLE)
-        for version, kind in ((2**31 - 1, "$numberInt"), (2**31, "$numberLong")):
+    async def test_a_number_beyond_32_bits_is_a_long(
+        self, spoilt_database_url: str, tmp_path: Path
+    ) -> None:
+        async with open_shop(spoilt_database_url) as shop:
+            await shop.add(TABLE)
             async with shop.database.transaction() as connection:
-                await connection.exec_driver_sql(f"UPDATE orders SET version = {version}")
-            await export_dump(shop.database, tmp_path, overwrite=True)
-            found = json.loads((tmp_path / "orders.json").read_bytes())
-            assert found["__v"] == {kind: str(version)}
+                if connection.dialect.name == "postgresql":
+                    wider = "ALTER TABLE orders ALTER COLUMN version TYPE bigint"
+                    await connection.exec_driver_sql(wider)
+            for version, kind in ((2**31 - 1, "$numberInt"), (2**31, "$numberLong")):
+                await shop.execute(f"UPDATE orders SET version = {version}")
+                await export_dump(shop.database, tmp_path, overwrite=True)
+                found = json.loads((tmp_path / "orders.json").read_bytes())
+                assert found["__v"] == {kind: str(version)}
 
     async def test_files_are_not_overwritten_unasked(self, shop: Shop, tmp_path: Path) -> None:
         (tmp_path / "orders.json").write_text("precious")

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,13 @@ from typing import Any
 import pytest
 from bson import ObjectId, json_util
 
-from app.db.engine import Database
+from app.db.database import Database
+from app.db.engine import open_database
 from app.services.legacy import importing
 from app.services.legacy.files import UnreadableDump, find_dump
 from app.services.legacy.importing import Progress, RejectsFile, import_dump
 from app.services.legacy.report import ImportReport, Tally
+from tests.databases import Databases
 from tests.legacy_dump import (
     FORMS,
     GONE,
@@ -26,7 +27,7 @@ from tests.legacy_dump import (
     user,
     write_file,
 )
-from tests.shop import CUSTOMER, TABLE, Shop, database_url
+from tests.shop import CUSTOMER, TABLE, Shop, as_stored
 
 EVERYTHING = (
     "SELECT * FROM users ORDER BY id",
@@ -43,7 +44,10 @@ EVERYTHING = (
 async def rows(database: Database, *statements: str) -> list[list[tuple[Any, ...]]]:
     async with database.read() as connection:
         return [
-            [tuple(row) for row in await connection.exec_driver_sql(statement)]
+            [
+                tuple(as_stored(value) if isinstance(value, datetime) else value for value in row)
+                for row in await connection.exec_driver_sql(statement)
+            ]
             for statement in statements
         ]
 
@@ -98,24 +102,25 @@ def legacy(tmp_path: Path) -> Legacy:
 
 
 class TestImport:
-    async def test_every_form_gives_the_same_shop(self, migrated: Path, tmp_path: Path) -> None:
+    async def test_every_form_gives_the_same_shop(
+        self, databases: Databases, tmp_path: Path
+    ) -> None:
         found = []
         for form in FORMS:
             shop = LegacyShop(400)
             path = shop.write(tmp_path / form, form, gz=form != "pretty")
-            copy = tmp_path / f"{form}.db"
-            shutil.copy(migrated, copy)
-            database = Database(database_url(copy))
-            report = await bring(database, path)
-            for name, expected in shop.expected.items():
-                tally = report.tallies[name]
-                assert (tally.read, tally.reasons, tally.warnings) == (
-                    expected.read,
-                    expected.reasons,
-                    expected.warnings,
-                )
-            found.append(await rows(database, *EVERYTHING))
-            await database.dispose()
+            with databases.fresh() as url:
+                database = open_database(url)
+                report = await bring(database, path)
+                for name, expected in shop.expected.items():
+                    tally = report.tallies[name]
+                    assert (tally.read, tally.reasons, tally.warnings) == (
+                        expected.read,
+                        expected.reasons,
+                        expected.warnings,
+                    )
+                found.append(await rows(database, *EVERYTHING))
+                await database.dispose()
         assert all(one == found[0] for one in found)
 
     async def test_a_customer_sees_what_was_bought(self, shop: Shop, legacy: Legacy) -> None:
@@ -426,7 +431,8 @@ class TestLaterDump:
             for statement in (
                 f"UPDATE users SET name = 'Here' WHERE id = '{made(1, 0, _day(0))}'",
                 f"UPDATE products SET price_minor = 1 WHERE id = '{made(2, 0)}'",
-                f"UPDATE products SET deleted_at = 'x' WHERE id = '{made(2, 1)}'",
+                "UPDATE products SET deleted_at = '2024-01-01T00:00:00.000000Z'"
+                f" WHERE id = '{made(2, 1)}'",
             ):
                 await connection.exec_driver_sql(statement)
         before = await rows(shop.database, *EVERYTHING[2:])

@@ -1,0 +1,137 @@
+"""What every engine offers: a way in for reads, one for changes, and word of what others commit."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import TypeVar
+
+import stamina
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db.deadline import Deadline
+from app.domain.errors import Contended
+
+T = TypeVar("T")
+
+_ATTEMPTS = 5
+_FIRST_WAIT_S = 0.02
+_LONGEST_WAIT_S = 0.5
+
+
+class Database(ABC):
+    """A database, whichever engine it is on. It is connected to when it is used first."""
+
+    def __init__(self) -> None:
+        self.on_commit: Callable[[], None] | None = None
+        """Called after each commit of this process, and of others where they tell of theirs."""
+
+    @property
+    @abstractmethod
+    def place(self) -> str:
+        """Where it is, for a person: without a password."""
+
+    @property
+    @abstractmethod
+    def companion(self) -> Path:
+        """A path on this machine; files of ours that belong to the database lie beside it."""
+
+    @abstractmethod
+    async def exists(self) -> bool:
+        """Whether there is a database, with tables or without.
+
+        Raises:
+            Unavailable: that can't be told now.
+        """
+
+    @abstractmethod
+    def read(self, until: Deadline | None = None) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A connection for reading; each statement sees the latest commit.
+
+        Raises:
+            Unavailable: the database is missing, not set up, can't be reached, or is too busy.
+            TimedOut: it was not done by the deadline.
+        """
+
+    @abstractmethod
+    def snapshot(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A connection for reading, also for streams: all statements see the same moment.
+
+        Raises:
+            Unavailable: as for `read`.
+        """
+
+    @abstractmethod
+    def transaction(
+        self, until: Deadline | None = None
+    ) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A connection in a transaction: committed on leaving, rolled back on an error.
+
+        Raises:
+            Unavailable: as for `read`. If the database is lost during the commit, nobody knows
+                whether the change was made; whoever sends an idempotency key may send it again.
+            Contended: others were in the way, and nothing was changed; see `write`.
+            TimedOut: it was not done by the deadline, and nothing was changed. A commit that has
+                begun is not interrupted, so a change is made and told, or not made.
+        """
+
+    async def write(
+        self, work: Callable[[AsyncConnection], Awaitable[T]], until: Deadline | None = None
+    ) -> T:
+        """Do work in a transaction; all of it again, a few times, where others were in the way.
+
+        Args:
+            work: What to do. It may be called several times, and each time is the first one for
+                the database.
+            until: When to give up.
+
+        Raises:
+            Contended: others were in the way each time; nothing was changed.
+            Unavailable: as for `transaction`.
+            TimedOut: as for `transaction`.
+        """
+
+        def is_worth_another(error: Exception) -> bool:
+            return isinstance(error, Contended) and not (until is not None and until.is_past)
+
+        attempts = stamina.retry_context(
+            on=is_worth_another,
+            attempts=_ATTEMPTS,
+            timeout=None,
+            wait_initial=_FIRST_WAIT_S,
+            wait_max=_LONGEST_WAIT_S,
+            wait_jitter=_FIRST_WAIT_S,
+        )
+        async for attempt in attempts:
+            with attempt:
+                async with self.transaction(until) as connection:
+                    return await work(connection)
+        raise AssertionError("the last attempt raises")
+
+    @abstractmethod
+    async def expect_bulk(self) -> None:
+        """Prepare for large transactions, one after the other.
+
+        Raises:
+            Unavailable: as for `read`.
+        """
+
+    @abstractmethod
+    async def log_version(self) -> int:
+        """A number that is another one when more of the event log can be read. Cheap to ask for.
+
+        Raises:
+            Unavailable: as for `read`.
+        """
+
+    @abstractmethod
+    async def create(self) -> None:
+        """Make an empty database where there is none, if that is for us to do.
+
+        Raises:
+            Unavailable: it can't be made or reached.
+        """
+
+    @abstractmethod
+    async def dispose(self) -> None:
+        """Close every connection."""

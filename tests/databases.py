@@ -1,0 +1,212 @@
+"""Databases for tests, on each engine: migrated and empty, as many as are asked for."""
+
+import asyncio
+import shutil
+import sqlite3
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import closing, contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+
+from app.db import migrations, tables
+
+T = TypeVar("T")
+
+
+def sqlite_url(path: Path) -> str:
+    return f"sqlite+aiosqlite:///{path}"
+
+
+class Databases(ABC):
+    """Where databases of one engine come from."""
+
+    name: str
+
+    @abstractmethod
+    @contextmanager
+    def empty(self) -> Iterator[str]:
+        """The URL of a database without tables."""
+
+    @abstractmethod
+    @contextmanager
+    def fresh(self, *, spoilt: bool = False) -> Iterator[str]:
+        """The URL of a migrated database without rows.
+
+        `spoilt` says that its tables may be others afterwards, so that it can't be used again.
+        """
+
+    @abstractmethod
+    def run(self, url: str, statement: str) -> list[tuple[Any, ...]]:
+        """Execute a statement past the application, and commit."""
+
+    first_of_a_change: str
+    """How the first statement begins that waits where changes are kept out."""
+
+    @abstractmethod
+    def keep_changes_out(self, url: str) -> Callable[[], None]:
+        """Let nobody place orders as if another process did; what it returns lets them again."""
+
+
+class SQLiteDatabases(Databases):
+    """Files, each a copy of one that was migrated."""
+
+    name = "sqlite"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._numbers = count()
+        self.migrated = folder / "migrated.db"
+        asyncio.run(migrations.migrate(sqlite_url(self.migrated)))
+
+    @contextmanager
+    def empty(self) -> Iterator[str]:
+        folder = self._folder / str(next(self._numbers))
+        folder.mkdir()
+        yield sqlite_url(folder / "orders.db")
+        shutil.rmtree(folder)
+
+    @contextmanager
+    def fresh(self, *, spoilt: bool = False) -> Iterator[str]:
+        with self.empty() as url:
+            shutil.copy(self.migrated, _path(url))
+            yield url
+
+    first_of_a_change = "BEGIN IMMEDIATE"
+
+    def keep_changes_out(self, url: str) -> Callable[[], None]:
+        connection = sqlite3.connect(_path(url), isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
+
+        def let_in() -> None:
+            connection.execute("ROLLBACK")
+            connection.close()
+
+        return let_in
+
+    def run(self, url: str, statement: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(_path(url))) as connection, connection:
+            return connection.execute(statement).fetchall()
+
+
+def _path(url: str) -> Path:
+    return Path(url.removeprefix(sqlite_url(Path())[:-1]))
+
+
+class PostgreSQLDatabases(Databases):
+    """Databases of one server, each made from a template that was migrated.
+
+    Making one costs more than deleting what a test has left, so they are used again.
+    """
+
+    name = "postgresql"
+
+    def __init__(self, url: str, prefix: str) -> None:
+        self._server = url.rpartition("/")[0]
+        self._prefix = prefix
+        self._numbers = count()
+        self._clean: list[str] = []
+        self._admin = _Admin(url)
+        self._template = self._create("template0")
+        asyncio.run(migrations.migrate(self._url(self._template)))
+
+    def close(self) -> None:
+        for name in [self._template, *self._clean]:
+            self._drop(name)
+        self._admin.close()
+
+    @contextmanager
+    def empty(self) -> Iterator[str]:
+        name = self._create("template0")
+        yield self._url(name)
+        self._drop(name)
+
+    @contextmanager
+    def fresh(self, *, spoilt: bool = False) -> Iterator[str]:
+        name = self._clean.pop() if self._clean else self._create(self._template)
+        url = self._url(name)
+        yield url
+        if spoilt:
+            self._drop(name)
+        else:
+            self._admin.execute(_CLEAN, url)
+            self._clean.append(name)
+
+    first_of_a_change = "INSERT INTO order_counters"
+
+    def keep_changes_out(self, url: str) -> Callable[[], None]:
+        return self._admin.hold("LOCK TABLE order_counters IN EXCLUSIVE MODE", url)
+
+    def run(self, url: str, statement: str) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in self._admin.execute(statement, url)]
+
+    def _url(self, name: str) -> str:
+        return f"{self._server}/{name}"
+
+    def _create(self, template: str) -> str:
+        name = f"{self._prefix}{next(self._numbers)}"
+        self._admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        self._admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8'")
+        return name
+
+    def _drop(self, name: str) -> None:
+        self._admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+# Whoever was killed in a test may hold rows.
+_CLEAN = "; ".join(
+    [
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        *(f"DELETE FROM {table.name}" for table in reversed(tables.metadata.sorted_tables)),
+        "ALTER SEQUENCE order_events_seq_seq RESTART",
+        "ALTER SEQUENCE order_words_seq_seq RESTART",
+    ]
+)
+
+
+class _Admin:
+    """The server as its owner has it, asked on an event loop of its own, and so from anywhere."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def execute(self, statement: str, url: str = "") -> list[Any]:
+        return self._wait(self._execute(statement, url or self._url))
+
+    def hold(self, statement: str, url: str) -> Callable[[], None]:
+        """Execute a statement in a transaction that stays open until the returned is called."""
+        connection = self._wait(_connect(url))
+        self._wait(connection.execute(f"BEGIN; {statement}"))
+        return lambda: self._wait(connection.close())
+
+    async def _execute(self, statement: str, url: str) -> list[Any]:
+        connection = await _connect(url)
+        try:
+            if ";" in statement:
+                await connection.execute(statement)
+                return []
+            return list(await connection.fetch(statement))
+        finally:
+            await connection.close()
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
+    return await asyncpg.connect(
+        url.replace("+asyncpg", ""), server_settings={"lock_timeout": "10s"}
+    )
