@@ -22,6 +22,9 @@ from app.settings import Settings
 
 _BACKLOG = 2_048
 _PONG_WAIT_S = 20
+# A process answers its parent only when it has imported the service, which takes many times the
+# usual second on a busy machine. One that is killed meanwhile would have to begin again.
+_STARTS_WITHIN_S = 60
 
 
 def serve(
@@ -53,6 +56,7 @@ def serve(
         server_header=False,
         workers=settings.workers,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
+        timeout_worker_healthcheck=_STARTS_WITHIN_S,
         http=BoundedHeaders,
         h11_max_incomplete_event_size=settings.max_header_bytes,
         ws_max_size=settings.body_limit_bytes,
