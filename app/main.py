@@ -5,9 +5,9 @@ import gc
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from types import FrameType
 
 import structlog
+import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -25,7 +25,7 @@ from app.graphql.persisted import PersistedOperations, read_manifest
 from app.graphql.playground import playground_page
 from app.graphql.schema import Schema, build_schema
 from app.graphql.websocket import WebSockets
-from app.middleware import BodyLimit, Compression, Cors, RequestId
+from app.middleware import BodyLimit, Compression, Cors, LastAnswers, RequestId
 from app.rest import openapi, pages
 from app.rest.deprecation import Deprecation, deprecation_headers
 from app.rest.legacy import PATHS, LegacyOrders
@@ -36,6 +36,7 @@ from app.services.cost_budget import CostBudget
 from app.services.event_feed import EventFeed
 from app.services.rest_usage import UsageCounter
 from app.settings import Settings
+from app.shutdown import Shutdown
 from app.telemetry import configure_logging
 
 log = structlog.stdlib.get_logger()
@@ -45,42 +46,31 @@ _GARBAGE_THRESHOLDS = (10_000, 10, 10)
 
 
 def serving_app(settings: Settings) -> Starlette:
-    """The application of one server process, with its logging set up.
+    """The application of one server process, with its logging set up and its end prepared.
 
-    To be called by the server, from its event loop: what streams is told to end when the server
-    is told to stop, because a server waits for its connections before it tells the application.
+    To be called by uvicorn, from its event loop, when it has taken the signals that stop it.
     """
     configure_logging(settings.log_level, settings.log_format)
+    # No balancer sends requests to a demo, and whoever tries it waits for its end.
+    drain_s = 0 if settings.demo else settings.drain_s
+    shutdown = Shutdown(_server_around(), drain_s, has_parent=settings.workers > 1)
+    shutdown.listen(asyncio.get_running_loop())
     app = create_app(settings)
+    shutdown.prepare(app.state.draining, app.state.feed.stop)
     # What is here now stays: looking for garbage in it, each time that a large answer makes many
     # objects, took half of that answer's time and stopped everybody else for a tenth of a second.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        _stop_streams_on(number, app.state.feed, loop)
-    _stop_on_hangup()
     return app
 
 
-def _stop_on_hangup() -> None:
-    """Take SIGHUP, which a terminal sends when it is closed, for SIGTERM, unless it is ignored."""
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
-
-
-def _stop_streams_on(
-    number: signal.Signals, feed: EventFeed, loop: asyncio.AbstractEventLoop
-) -> None:
-    server_stops = signal.getsignal(number)
-
-    def stop(received: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(feed.stop)
-        if callable(server_stops):
-            server_stops(received, frame)
-
-    signal.signal(number, stop)
+def _server_around() -> uvicorn.Server:
+    """The server that calls `serving_app`: its method takes the signals by then."""
+    server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    if not isinstance(server, uvicorn.Server):
+        raise TypeError("uvicorn runs this application, and no other server")
+    return server
 
 
 def database_options(settings: Settings, *, serving: bool = False) -> DatabaseOptions:
@@ -112,6 +102,7 @@ def create_app(settings: Settings) -> Starlette:
         buffer_size=settings.live_buffer_events,
         max_subscriptions=settings.live_max_subscriptions,
     )
+    draining = asyncio.Event()
     schema = build_schema()
     demo_keys = demo.read_keys(database.companion) if settings.demo else None
     budget = CostBudget(settings.cost_budget, settings.cost_restore_per_s)
@@ -164,12 +155,13 @@ def create_app(settings: Settings) -> Starlette:
             Route("/graphql", graphql),
             WebSocketRoute("/graphql", websockets),
             *LegacyOrders(database, authenticator, usage, budget, limits.json_depth).routes(),
-            *Probes(database).routes(),
+            *Probes(database, draining).routes(),
             *pages.routes(schema.sdl if settings.introspection else None),
             *openapi.routes(body_limit_bytes=settings.body_limit_bytes),
         ],
         middleware=[
             Middleware(RequestId),
+            Middleware(LastAnswers, draining=draining),
             Middleware(Cors),
             *([Middleware(Deprecation, paths=PATHS, headers=notice)] if notice else []),
             *_compression(settings.compress_from_bytes),
@@ -179,6 +171,7 @@ def create_app(settings: Settings) -> Starlette:
         lifespan=lifespan,
     )
     app.state.feed = feed
+    app.state.draining = draining
     # A path is right or wrong; a redirect would turn some callers' POST into a GET.
     app.router.redirect_slashes = False
     return app

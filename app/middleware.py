@@ -3,6 +3,7 @@
 Pure ASGI, so that answers can stream and nothing is copied.
 """
 
+import asyncio
 import re
 import time
 from uuid import uuid4
@@ -70,6 +71,35 @@ class RequestId:
 
 def _since(started: float) -> float:
     return round((time.perf_counter() - started) * 1000, 2)
+
+
+class LastAnswers:
+    """While the process is about to stop, have clients come back by a new connection.
+
+    That one a balancer takes to another process. A refusal may come before the body of its request
+    was read; hanging up then could take the answer from the client.
+    """
+
+    def __init__(self, app: ASGIApp, draining: asyncio.Event) -> None:
+        self._app = app
+        self._draining = draining
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; an answer that begins late enough gets `Connection: close`."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_last(message: Message) -> None:
+            if (
+                self._draining.is_set()
+                and message["type"] == "http.response.start"
+                and message["status"] < 400
+            ):
+                MutableHeaders(scope=message)["Connection"] = "close"
+            await send(message)
+
+        await self._app(scope, receive, send_last)
 
 
 class Cors:

@@ -1,4 +1,4 @@
-"""What a connection passes before there is a request: a bound for the address and the headers."""
+"""What a connection goes through beside its requests: a bound for their headers, and its end."""
 
 import sys
 
@@ -6,23 +6,30 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _BETWEEN = len(": \r\n")
 _LINGER_S = 2
+_LAST_CALL_S = 0.25
 
 
 class _TooLarge(Exception):
     """Ends the parsing of a request."""
 
 
-class BoundedHeaders(HttpToolsProtocol):
-    """Refuses a request with 431 when its address and headers are too large, before a door sees it.
+class Connection(HttpToolsProtocol):
+    """One connection over HTTP, with a bound for headers, and an end that loses no request.
 
+    It refuses a request with 431 when its address and headers are too large, before a door sees it.
     The limit is uvicorn's `h11_max_incomplete_event_size`, which it heeds with its other parser
     only. This one hands a header over when it is whole. Until then it is counted by what arrives,
     to a read of the socket, so a connection may take a few of those beyond the limit.
+
+    When the server stops, uvicorn hangs up on connections that it sees no request of. One may have
+    been sent all the same: this waits a moment for it, and for the rest of what has begun to come.
     """
 
     _head_bytes = 0
     _held_back_bytes = 0
     _in_message = False
+    _in_head = False
+    _is_shut_down = False
     _is_too_large = False
     _is_refused = False
 
@@ -46,9 +53,29 @@ class BoundedHeaders(HttpToolsProtocol):
         else:
             super().send_400_response(msg)
 
+    def shutdown(self) -> None:
+        """Take no request but those that are under way."""
+        self._is_shut_down = True
+        # Between two timers the sockets are looked at, however long something else took.
+        self.loop.call_later(_LAST_CALL_S, self.loop.call_later, _LAST_CALL_S, self._hang_up)
+
+    def _hang_up(self) -> None:
+        if not self._in_head:
+            super().shutdown()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Let the connection become a WebSocket, unless nobody would end it any more."""
+        if not self._is_shut_down:
+            super().handle_websocket_upgrade()
+            return
+        self.transport.write(
+            b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+        self.transport.close()
+
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._in_message = True
+        self._in_message = self._in_head = True
         self._head_bytes = self._held_back_bytes = 0
         super().on_message_begin()
 
@@ -61,6 +88,11 @@ class BoundedHeaders(HttpToolsProtocol):
         """A header is there, or one that follows a body in chunks."""
         self._count(len(name) + len(value) + _BETWEEN)
         super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The headers are whole."""
+        self._in_head = False
+        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Some of the body is there, which is bounded where it is read."""

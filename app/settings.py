@@ -178,6 +178,12 @@ class Settings(BaseSettings):
         ge=0,
         description="Smallest answer to compress if the client can read it; 0 for none.",
     )
+    drain_s: float = Field(
+        2.0,
+        ge=0,
+        le=3_600,
+        description="How long to go on after SIGTERM, with 503 on /readyz; a demo stops at once.",
+    )
     shutdown_timeout_s: int = Field(
         30, ge=1, description="How long a stopping server waits for requests in flight."
     )

@@ -2,8 +2,10 @@
 
 import asyncio
 import functools
+import os
 import signal
 import socket
+import time
 from typing import Annotated
 
 import typer
@@ -16,11 +18,13 @@ from app.db import migrations
 from app.db.engine import open_database
 from app.domain.errors import Unavailable
 from app.main import check_manifest, database_options, serving_app
-from app.protocol import BoundedHeaders
+from app.protocol import Connection
 from app.services.demo import DemoKeys, DemoShop, ensure_demo, require_room
 from app.settings import Settings
+from app.shutdown import AT_ONCE
 
 _BACKLOG = 2_048
+_LOOK_EVERY_S = 0.1
 _PONG_WAIT_S = 20
 # A process answers its parent only when it has imported the service, which takes many times the
 # usual second on a busy machine. One that is killed meanwhile would have to begin again.
@@ -41,7 +45,10 @@ def serve(
         typer.Option("--demo", help="Migrate, add the demo shop, and show keys to try."),
     ] = False,
 ) -> None:
-    """Run the service until Ctrl-C, SIGTERM or SIGHUP; requests in flight are finished first."""
+    """Run the service until Ctrl-C, SIGTERM or SIGHUP; requests in flight are finished first.
+
+    After SIGTERM it goes on for ORDERS_DRAIN_S seconds while /readyz answers 503.
+    """
     with ended_by_interrupts():
         settings = load_settings(host=host, port=port, workers=workers, demo=demo or None)
         check_manifest(settings)
@@ -57,7 +64,7 @@ def serve(
         workers=settings.workers,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
         timeout_worker_healthcheck=_STARTS_WITHIN_S,
-        http=BoundedHeaders,
+        http=Connection,
         h11_max_incomplete_event_size=settings.max_header_bytes,
         ws_max_size=settings.body_limit_bytes,
         ws_ping_interval=settings.live_ping_interval_s,
@@ -82,6 +89,7 @@ class _Workers(Multiprocess):
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
         before = signal.getsignal(signal.SIGHUP) if hasattr(signal, "SIGHUP") else None
         super().__init__(config, sockets)
+        self._is_hurried = False
         if before is signal.SIG_IGN:  # by nohup
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
@@ -93,9 +101,47 @@ class _Workers(Multiprocess):
         for number, handler in before.items():
             signal.signal(number, handler)
 
+    def handle_int(self) -> None:
+        """Stop at once: somebody pressed Ctrl-C."""
+        self._is_hurried = True
+        super().handle_int()
+
+    def handle_term(self) -> None:
+        """Stop; a second time, at once."""
+        self._is_hurried = self._is_hurried or self.should_exit.is_set()
+        super().handle_term()
+
     def handle_hup(self) -> None:
-        """Stop: a terminal was closed. There is nothing that a restart would read anew."""
+        """Stop at once: a terminal was closed. There is nothing that a restart would read anew."""
+        self._is_hurried = True
         self.should_exit.set()
+
+    def terminate_all(self) -> None:
+        """Leave the address to the processes, and tell them to stop."""
+        # Whoever connects after the last of them closed its socket would wait here for nobody.
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
+        if self._is_hurried:
+            self._send(AT_ONCE)
+
+    def join_all(self) -> None:
+        """Wait until the processes have ended, and pass on to them that somebody is in a hurry."""
+        while any(process.exitcode is None for process in self.processes):
+            time.sleep(_LOOK_EVERY_S)
+            for number in self.signal_queue:
+                if number in {signal.SIGINT, signal.SIGTERM} and not self._is_hurried:
+                    self._is_hurried = True
+                    self._send(AT_ONCE)
+                elif number == signal.SIGINT:
+                    self._send(number)
+            self.signal_queue.clear()
+        super().join_all()
+
+    def _send(self, number: int | None) -> None:
+        for process in self.processes:
+            if number is not None and process.pid is not None and process.exitcode is None:
+                os.kill(process.pid, number)
 
 
 def _prepare(settings: Settings, url: str) -> None:

@@ -1,5 +1,6 @@
 """Probes for whoever runs the service: is the process alive, can it do its work."""
 
+import asyncio
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -13,9 +14,15 @@ from app.domain.errors import Unavailable
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """`/healthz` and `/readyz`."""
+    """`/healthz` and `/readyz`.
+
+    Attributes:
+        database: What the service can't work without.
+        draining: Set when this process is about to stop.
+    """
 
     database: Database
+    draining: asyncio.Event
 
     def routes(self) -> list[BaseRoute]:
         """The two probes."""
@@ -26,7 +33,13 @@ class Probes:
         return JSONResponse({"status": "ok"})
 
     async def ready(self, _request: Request) -> Response:
-        """200 when the database answers and is at the newest migration; else 503 and why."""
+        """200 when requests should be sent here; else 503 and why not.
+
+        They should when the database answers and is at the newest migration, and the process is
+        not about to stop.
+        """
+        if self.draining.is_set():
+            return _not_ready("The server is stopping.")
         try:
             at = await migrations.current(self.database)
         except Unavailable:

@@ -29,6 +29,7 @@ class Server:
                     "PYTHONPATH": str(ROOT),
                     "PATH": "/usr/bin:/bin",
                     "PYTHONUNBUFFERED": "1",
+                    "ORDERS_DRAIN_S": "0",
                     **environment,
                 },
                 stdout=output,

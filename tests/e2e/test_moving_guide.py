@@ -120,6 +120,7 @@ def test_the_hour(folder: Path, tmp_path: Path) -> None:
         "PYTHONPATH": str(ROOT),
         "ORDERS_DATABASE_URL": "sqlite+aiosqlite:///orders.db",
         "ORDERS_LEGACY_JWT_SECRET": SECRET,
+        "ORDERS_DRAIN_S": "0",
         "OURS": f"http://127.0.0.1:{port}",
         "TOKEN": _token(1),
         "ADMIN_EMAIL": "user0@shop.example",
