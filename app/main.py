@@ -170,6 +170,7 @@ def create_app(settings: Settings) -> Starlette:
         exception_handlers={HTTPException: _http_error},
         lifespan=lifespan,
     )
+    app.state.database = database
     app.state.feed = feed
     app.state.draining = draining
     # A path is right or wrong; a redirect would turn some callers' POST into a GET.
@@ -240,8 +241,12 @@ async def _upkeep(
         for name, task in tasks.items():
             try:
                 await task()
-            except Unavailable:
-                log.warning("the database is not available; it will be tried again", task=name)
+            except Unavailable as error:
+                log.warning(
+                    "the database is not available; it will be tried again",
+                    task=name,
+                    reason=error.reason,
+                )
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:

@@ -6,11 +6,12 @@ Every setting is an environment variable `ORDERS_<NAME>`, or a line of `.env` in
 import io
 import json
 import os
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from dotenv.parser import parse_stream
 from jwt.algorithms import HMACAlgorithm
@@ -22,6 +23,19 @@ _PREFIX = "ORDERS_"
 _NOT_OURS = "ORDERS_TEST_"  # what the tests of this project go by
 _DOTENV = ".env"
 _SQLITE = "sqlite+aiosqlite:///"
+# A name, an address, or a folder with a socket written as %2Frun; and a port.
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\[\]:]*)(:[0-9]*)?")
+_POSTGRESQL_CHOICES = {
+    "sslmode": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"],
+    "target_session_attrs": [
+        "any",
+        "primary",
+        "standby",
+        "prefer-standby",
+        "read-write",
+        "read-only",
+    ],
+}
 _POSTGRESQL = ("postgresql://", "postgres://", "postgresql+asyncpg://")
 
 
@@ -36,6 +50,7 @@ class Settings(BaseSettings):
 
     database_url: str = Field(
         "sqlite+aiosqlite:///data/orders.db",
+        repr=False,
         description="Where the data is: a file of SQLite (a relative path counts from the current"
         " folder), or postgresql://user:password@host/name with TLS options of libpq.",
     )
@@ -51,6 +66,12 @@ class Settings(BaseSettings):
     database_connect_timeout_s: float = Field(
         5.0, gt=0, description="PostgreSQL: how long connecting may take."
     )
+    database_connect_wait_s: float = Field(
+        30.0,
+        ge=0,
+        le=3_600,
+        description="PostgreSQL: how long `serve` and `migrate` wait for a server that starts.",
+    )
     database_statement_timeout_s: float = Field(
         15.0,
         gt=0,
@@ -61,6 +82,7 @@ class Settings(BaseSettings):
     )
     database_listen_url: str = Field(
         "",
+        repr=False,
         description="PostgreSQL: the server reached directly, to hear of others' events at once;"
         " empty to look every now and then.",
     )
@@ -207,8 +229,10 @@ class Settings(BaseSettings):
             path = url.removeprefix(_SQLITE)
             if path in {"", ":memory:"} or "?" in path:
                 raise ValueError("must name a database file, without parameters")
-        elif not urlsplit(url).path.strip("/"):
-            raise ValueError("must name a database after the host: postgresql://host/orders")
+        else:
+            _check_postgresql(url)
+            if not urlsplit(url).path.strip("/"):
+                raise ValueError("must name a database after the host: postgresql://host/orders")
         return url
 
     @field_validator("database_listen_url")
@@ -216,6 +240,8 @@ class Settings(BaseSettings):
     def _listens_on_postgresql(cls, url: str) -> str:
         if url and not url.startswith(_POSTGRESQL):
             raise ValueError(f"must begin with {_POSTGRESQL[0]}")
+        if url:
+            _check_postgresql(url)
         return url
 
     @field_validator("legacy_jwt_secret", mode="before")
@@ -288,6 +314,35 @@ class Settings(BaseSettings):
             return cls(**{**file, **given})
         except ValidationError as error:
             raise SettingsError("\n".join(_sentence(dict(e)) for e in error.errors())) from None
+
+
+def _check_postgresql(url: str) -> None:
+    """Refuse what the driver would misread; a part of a password could come to light so.
+
+    Raises:
+        ValueError: the URL can't be read. No part of it is repeated.
+    """
+    parts = urlsplit(url)
+    user, _, hosts = parts.netloc.rpartition("@")
+    if (
+        "@" in user
+        or "@" in parts.path
+        or parts.fragment
+        or not all(_HOST.fullmatch(host) for host in hosts.split(","))
+    ):
+        raise ValueError(
+            "can't be read: must be postgresql://user:password@host:port/name, with / ? # @ % in a"
+            " user, password or name written as %2F %3F %23 %40 %25"
+        )
+    try:
+        given = parse_qs(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+    except ValueError:
+        raise ValueError("must have parameters of the form name=value after its ?") from None
+    if "ssl" in given:
+        raise ValueError("must have TLS options of libpq: sslmode=require in place of ssl=")
+    for name, choices in _POSTGRESQL_CHOICES.items():
+        if not {*given.get(name, ())} <= {*choices}:
+            raise ValueError(f"must have one of these as {name}: {', '.join(choices)}")
 
 
 def _environment() -> Mapping[str, str]:

@@ -399,6 +399,10 @@ class PostgresServer(_Server):
                 quoted = value.replace("'", "''")
                 file.write(f"{name} = '{quoted}'\n")
 
+    def admit(self, *lines: str) -> None:
+        """Set who may connect, and how: lines of pg_hba.conf. They hold from the next start on."""
+        (self._data / "pg_hba.conf").write_text("\n".join(lines) + "\n")
+
     def run_sql(self, statement: str, database: str = "postgres") -> str:
         """Run one statement outside a transaction; its values come back as lines of text."""
         return _run(
@@ -424,6 +428,20 @@ class PostgresServer(_Server):
             "immediate": signal.SIGQUIT,
         }
         self._end(signals[mode])
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Meanwhile, its processes stand still: connections stay open, and nothing is answered."""
+        parent = psutil.Process(self.pid)
+        parent.suspend()
+        processes = [parent, *parent.children(recursive=True)]
+        for process in processes[1:]:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
 
     def restart(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
         """Stop and start on the same port."""

@@ -40,6 +40,10 @@ def test_dotenv_is_read_and_the_environment_wins(
         ("ORDERS_LOG_LEVEL", "loud", "ORDERS_LOG_LEVEL: Input should be 'debug'"),
         ("ORDERS_DATABASE_URL", "mysql://x", "ORDERS_DATABASE_URL: must begin with sqlite"),
         ("ORDERS_DATABASE_URL", "sqlite+aiosqlite:///:memory:", "must name a database file"),
+        ("ORDERS_DATABASE_URL", "postgresql://host", "must name a database after the host"),
+        ("ORDERS_DATABASE_URL", "postgresql://host/x?ssl=1", "sslmode=require in place of ssl="),
+        ("ORDERS_DATABASE_URL", "postgresql://host/x?sslmode=on", "as sslmode: disable, allow,"),
+        ("ORDERS_DATABASE_LISTEN_URL", "http://host/x", "must begin with postgresql://"),
         ("ORDERS_LEGACY_JWT_SECRET", "", "ORDERS_LEGACY_JWT_SECRET: must not be empty"),
         ("ORDERS_LEGACY_JWT_SECRET", " ", "ORDERS_LEGACY_JWT_SECRET: must not be empty"),
         ("ORDERS_LEGACY_JWT_SECRET", '["a", ""]', "ORDERS_LEGACY_JWT_SECRET: must not be empty"),
@@ -71,6 +75,36 @@ def test_legacy_secrets_are_one_or_a_list_and_never_shown(monkeypatch: pytest.Mo
         assert [secret.get_secret_value() for secret in settings.legacy_jwt_secret] == secrets
         assert not any(secret in repr(settings) for secret in secrets)
         assert not any(secret in settings.model_dump_json() for secret in secrets)
+
+
+@pytest.mark.parametrize("name", ["ORDERS_DATABASE_URL", "ORDERS_DATABASE_LISTEN_URL"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:secret/1@host/orders",
+        "postgresql://u:1/secret@host/orders",
+        "postgresql://u:1?secret@host/orders",
+        "postgresql://u:1#secret@host/orders",
+        "postgresql://u:a@secret@host/orders",
+        "postgresql://u:a@host:secret/orders",
+        "postgresql://host/orders?password=a&secret",
+        "postgresql://host/orders?sslmode=secret",
+    ],
+)
+def test_a_url_that_cant_be_read_is_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, name: str, url: str
+) -> None:
+    monkeypatch.setenv(name, url)
+    with pytest.raises(SettingsError, match=f"^{name}: ") as refused:
+        Settings.load()
+    assert "secret" not in str(refused.value)
+
+
+def test_a_database_password_is_not_shown() -> None:
+    url = "postgresql://u:gehe%2Fim@host/orders"
+    settings = Settings.load(database_url=url, database_listen_url=url)
+    assert settings.database_url == settings.database_listen_url == url
+    assert "gehe" not in repr(settings)
 
 
 @pytest.mark.parametrize(

@@ -36,13 +36,7 @@ def run() -> None:
     """Run the command line; exit 1 with one sentence on what is wrong, 2 on wrong usage."""
     try:
         app()
-    except Unavailable as error:
-        reason = error.reason
-        if "unable to open" in reason or "readonly" in reason:
-            # What SQLite says names neither the file nor those that it keeps beside it.
-            reason += " (to read, its folder must be writable; to write, the file too)"
-        print(f"orders: the database can't be used: {reason}", file=sys.stderr)  # noqa: T201
-        sys.exit(1)
     except (AppError, SettingsError, RuntimeError, OSError) as error:
-        print(f"orders: {error}", file=sys.stderr)  # noqa: T201 (a terminal reads it)
+        said = error.reason if isinstance(error, Unavailable) else error
+        print(f"orders: {said}", file=sys.stderr)  # noqa: T201 (a terminal reads it)
         sys.exit(1)

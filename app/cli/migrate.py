@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.work import load_settings, require_migrated
+from app.cli.work import load_settings, reach, require_migrated
 from app.db import migrations
 from app.db.engine import open_database
 from app.main import database_options
@@ -24,13 +24,24 @@ def migrate(
         asyncio.run(_check(settings))
         typer.echo("The database is up to date.", err=True)
         return
-    asyncio.run(migrations.migrate(settings.database_url, options=database_options(settings)))
+    asyncio.run(_migrate(settings))
     typer.echo(f"The database is at migration {migrations.newest()}.", err=True)
+
+
+async def _migrate(settings: Settings) -> None:
+    options = database_options(settings)
+    database = open_database(settings.database_url, options)
+    try:
+        await reach(database, settings)
+    finally:
+        await database.dispose()
+    await migrations.migrate(settings.database_url, options=options)
 
 
 async def _check(settings: Settings) -> None:
     database = open_database(settings.database_url, database_options(settings))
     try:
+        await reach(database, settings)
         await require_migrated(database)
     finally:
         await database.dispose()

@@ -13,10 +13,9 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from app.cli.program import ended_by_interrupts
-from app.cli.work import load_settings, require_migrated
+from app.cli.work import load_settings, reach, require_migrated
 from app.db import migrations
 from app.db.engine import open_database
-from app.domain.errors import Unavailable
 from app.main import check_manifest, database_options, serving_app
 from app.protocol import Connection
 from app.services.demo import DemoKeys, DemoShop, ensure_demo, require_room
@@ -147,7 +146,7 @@ class _Workers(Multiprocess):
 def _prepare(settings: Settings, url: str) -> None:
     """Look after the database, and show who starts the server where it will be."""
     if not settings.demo:
-        asyncio.run(_warn_unless_migrated(settings))
+        asyncio.run(_look_at_database(settings))
         typer.echo(f"orders-graphql listens on {url}", err=True)
         return
     typer.echo(_welcome(url, asyncio.run(_demo(settings)).keys))
@@ -181,6 +180,7 @@ def _url(host: str, port: int) -> str:
 async def _demo(settings: Settings) -> DemoShop:
     database = open_database(settings.database_url, database_options(settings))
     try:
+        await reach(database, settings)
         await require_room(database)
         await migrations.migrate(settings.database_url, options=database_options(settings))
         return await ensure_demo(database)
@@ -188,11 +188,19 @@ async def _demo(settings: Settings) -> DemoShop:
         await database.dispose()
 
 
-async def _warn_unless_migrated(settings: Settings) -> None:
-    database = open_database(settings.database_url, database_options(settings))
+async def _look_at_database(settings: Settings) -> None:
+    """Warn of what is not as it should be with a database that can be reached.
+
+    Raises:
+        Unavailable: it can't be.
+    """
+    database = open_database(settings.database_url, database_options(settings, serving=True))
     try:
+        await reach(database, settings)
+        for remark in await database.remarks(settings.workers):
+            typer.echo(f"Note: {remark}", err=True)
         await require_migrated(database)
-    except (RuntimeError, Unavailable) as error:
+    except RuntimeError as error:
         typer.echo(f"Warning: {error}. Until then /readyz and all data answer 503.", err=True)
     finally:
         await database.dispose()

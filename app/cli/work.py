@@ -2,20 +2,29 @@
 
 import asyncio
 import unicodedata
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
+import stamina
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
+from stamina.instrumentation import get_on_retry_hooks, set_on_retry_hooks
 
 from app.db import migrations
 from app.db.database import Database
+from app.db.deadline import Deadline
 from app.db.engine import open_database
+from app.domain.errors import Fault, TimedOut, Unavailable
 from app.main import database_options
 from app.settings import Settings
 from app.telemetry import configure_logging
 
 T = TypeVar("T")
+
+_FIRST_WAIT_S = 0.1
+_LONGEST_WAIT_S = 1.0
+_LOOK_THERE = "look whether the server is overloaded, or in PgBouncer's log if there is one"
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -40,6 +49,8 @@ def with_database(work: Callable[[Database], Awaitable[T]]) -> T:
     async def run() -> T:
         database = open_database(settings.database_url, database_options(settings))
         try:
+            # Who types a command wants to know at once.
+            await reach(database, settings, wait_s=0)
             await require_migrated(database)
             return await work(database)
         finally:
@@ -73,6 +84,65 @@ def reading(work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
             return await work(connection)
 
     return with_database(run)
+
+
+async def reach(database: Database, settings: Settings, *, wait_s: float | None = None) -> None:
+    """Have the database's server answer; one that is starting is waited for, and that is said.
+
+    Args:
+        database: The database of the settings.
+        settings: Say how long to wait, and how long a single try may take.
+        wait_s: How long to wait instead; 0 for a single try.
+
+    Raises:
+        Unavailable: it does not answer, or refuses in a way that waiting does not change.
+    """
+    wait_s = settings.database_connect_wait_s if wait_s is None else wait_s
+    told = False
+
+    async def ask() -> None:
+        try:
+            await database.exists(Deadline(settings.database_connect_timeout_s))
+        except TimedOut as error:
+            raise Unavailable(
+                Fault(database.place, f"no answer for {error.limit_s:g} s", advice=_LOOK_THERE)
+            ) from error
+
+    def is_worth_another(error: Exception) -> bool:
+        nonlocal told
+        if not (isinstance(error, Unavailable) and error.fault and error.fault.can_pass):
+            return False
+        if not told:
+            told = True
+            reason = error.fault.reason
+            typer.echo(f"waiting for the database at {database.place}: {reason}", err=True)
+        return True
+
+    if not wait_s:
+        await ask()
+        return
+    with _retries_untold():
+        async for attempt in stamina.retry_context(
+            on=is_worth_another,
+            attempts=None,
+            timeout=wait_s,
+            wait_initial=_FIRST_WAIT_S,
+            wait_max=_LONGEST_WAIT_S,
+            wait_jitter=_FIRST_WAIT_S,
+        ):
+            with attempt:
+                await ask()
+
+
+@contextmanager
+def _retries_untold() -> Generator[None]:
+    """Keep the log free of a line for each attempt."""
+    before = get_on_retry_hooks()
+    set_on_retry_hooks([])
+    try:
+        yield
+    finally:
+        set_on_retry_hooks(before)
 
 
 async def require_migrated(database: Database) -> None:

@@ -1,8 +1,9 @@
 """What every engine offers: a way in for reads, one for changes, and word of what others commit."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,8 +20,20 @@ _FIRST_WAIT_S = 0.02
 _LONGEST_WAIT_S = 0.5
 
 
+@dataclass(frozen=True, slots=True)
+class PoolUse:
+    """A pool's connections: how many it may have, how many are open, and how many are in use."""
+
+    size: int
+    open: int
+    in_use: int
+
+
 class Database(ABC):
     """A database, whichever engine it is on. It is connected to when it is used first."""
+
+    engine: str
+    """Its kind: `sqlite` or `postgresql`."""
 
     def __init__(self) -> None:
         self.on_commit: Callable[[], None] | None = None
@@ -36,12 +49,38 @@ class Database(ABC):
     def companion(self) -> Path:
         """A path on this machine; files of ours that belong to the database lie beside it."""
 
+    @property
     @abstractmethod
-    async def exists(self) -> bool:
+    def pools(self) -> Mapping[str, PoolUse]:
+        """This process's connections now: those for `reading`, and those for `changes`."""
+
+    @abstractmethod
+    async def exists(self, until: Deadline | None = None) -> bool:
         """Whether there is a database, with tables or without.
 
         Raises:
-            Unavailable: that can't be told now.
+            Unavailable: that can't be told now, or somebody has to make it first.
+            TimedOut: it was not told by the deadline.
+        """
+
+    @abstractmethod
+    async def take_changes(self, until: Deadline) -> None:
+        """Wait until a change could begin.
+
+        Raises:
+            Unavailable: none can now.
+            TimedOut: none could by the deadline.
+        """
+
+    @abstractmethod
+    async def remarks(self, processes: int) -> Sequence[str]:
+        """What whoever runs the service should know about how it is set up, a sentence each.
+
+        Args:
+            processes: How many of them use the database so, on this machine.
+
+        Raises:
+            Unavailable: as for `read`.
         """
 
     @abstractmethod

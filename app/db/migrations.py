@@ -10,6 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from app.db.database import Database
+from app.db.deadline import Deadline
 from app.db.engine import DatabaseOptions, open_database
 
 # A number that nobody else locks: "orders" in a telephone's letters.
@@ -41,13 +42,14 @@ def newest() -> str:
     return head
 
 
-async def current(database: Database) -> str | None:
+async def current(database: Database, until: Deadline | None = None) -> str | None:
     """The id of the migration that the database is at; None when it has none of the tables.
 
     Raises:
         Unavailable: the database can't be reached.
+        TimedOut: it did not answer by the deadline.
     """
-    async with database.read() as connection:
+    async with database.read(until) as connection:
         return await connection.run_sync(
             lambda sync: MigrationContext.configure(sync).get_current_revision()
         )

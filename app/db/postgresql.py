@@ -6,25 +6,26 @@ reads alone. Reads are outside of transactions: one round trip each, and nothing
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import asyncpg
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from app.db import event_order
-from app.db.database import Database
+from app.db.database import Database, PoolUse
 from app.db.deadline import Deadline
+from app.db.dsn import dsn_of, place_of
+from app.db.faults import PoolerInBetween, driver_error, fault_of, sqlstate
 from app.db.wakeups import Wakeups
 from app.domain.errors import Contended, TimedOut, Unavailable
-
-SCHEMES = ("postgresql+asyncpg", "postgresql", "postgres")
 
 _NAME = "orders-graphql"
 _COMPANIONS = Path("data")
@@ -32,7 +33,29 @@ _COMPANIONS = Path("data")
 _PATIENCE_S = 5.0
 # A server of 17 or newer knows it; to others it must not be mentioned.
 _LIMIT_TRANSACTIONS = (
-    "SELECT set_config(name, $1, false) FROM pg_settings WHERE name = 'transaction_timeout'"
+    "SELECT set_config(name, '{}ms', false) FROM pg_settings WHERE name = 'transaction_timeout'"
+)
+# The server tells each client the number of its process. A pooler tells a number of its own. Asked
+# without a prepared statement, which might be another client's: the answer is how many rows.
+_IS_SERVER = "SELECT 1 WHERE pg_backend_pid() = {}"
+_YES = "SELECT 1"
+# How a server puts it that a statement prepared on one connection is asked for on another one.
+_MIXED_UP = {"26000", "42P05"}
+_NOT_AT_A_POOLER = "unsupported startup parameter"
+_UNLIMITED = text("""
+    SELECT name FROM pg_settings WHERE setting = '0'
+      AND name IN ('statement_timeout', 'idle_in_transaction_session_timeout',
+                   'transaction_timeout')
+    ORDER BY name
+""")
+_CONNECTIONS = text("""
+    SELECT current_setting('max_connections')::int
+         - current_setting('superuser_reserved_connections')::int
+""")
+_LISTENING = 1
+_NO_POOLER = (
+    "ORDERS_DATABASE_PGBOUNCER is set, but there is no pooler: without it, statements are faster"
+    " and have time limits."
 )
 
 # Source: PostgreSQL's documentation, appendix A, "PostgreSQL Error Codes".
@@ -52,16 +75,13 @@ _NOT_AVAILABLE = {
 }
 
 
-def dsn_of(url: str) -> str:
-    """The URL as the driver knows it, with all of its parameters, TLS among them."""
-    return "postgresql" + url[url.index("://") :]
-
-
 class PostgreSQLDatabase(Database):
     """A database on a PostgreSQL server, or on one behind PgBouncer.
 
     The arguments are those of `DatabaseOptions`.
     """
+
+    engine = "postgresql"
 
     def __init__(
         self,
@@ -76,6 +96,9 @@ class PostgreSQLDatabase(Database):
     ) -> None:
         super().__init__()
         self._dsn = dsn_of(url)
+        self._pool_size = pool_size
+        self._has_pooler = pgbouncer
+        self._limit_ms = None if statement_timeout_s is None else round(statement_timeout_s * 1_000)
         connect_args: dict[str, Any] = {"dsn": self._dsn, "timeout": connect_timeout_s}
         if statement_timeout_s is not None:
             connect_args["command_timeout"] = statement_timeout_s + _PATIENCE_S
@@ -85,22 +108,28 @@ class PostgreSQLDatabase(Database):
             connect_args |= {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
         else:
             connect_args["server_settings"] = {"application_name": _NAME}
-            if statement_timeout_s is not None:
-                limit = f"{round(statement_timeout_s * 1_000)}ms"
+            if self._limit_ms is not None:
                 connect_args["server_settings"] |= {
-                    "statement_timeout": limit,
-                    "idle_in_transaction_session_timeout": limit,
+                    "statement_timeout": f"{self._limit_ms}ms",
+                    "idle_in_transaction_session_timeout": f"{self._limit_ms}ms",
                 }
         pool: dict[str, Any] = {
             "pool_size": pool_size,
             "max_overflow": 0,
             "pool_timeout": pool_wait_s,
             "pool_use_lifo": True,
-            "connect_args": connect_args,
         }
-        self._writers: AsyncEngine = create_async_engine("postgresql+asyncpg://", **pool)
+        self._writers: AsyncEngine = create_async_engine(
+            "postgresql+asyncpg://",
+            connect_args={
+                **connect_args,
+                "async_creator_fn": partial(self._connect, limits_transactions=True),
+            },
+            **pool,
+        )
         self._readers: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
+            connect_args={**connect_args, "async_creator_fn": self._connect},
             isolation_level="AUTOCOMMIT",
             skip_autocommit_rollback=True,
             pool_reset_on_return=None,
@@ -108,21 +137,12 @@ class PostgreSQLDatabase(Database):
         )
         for engine in (self._writers, self._readers):
             event.listen(engine.sync_engine, "checkout", _refuse_closed)
-        if statement_timeout_s is not None and not pgbouncer:
-            limit = f"{round(2 * statement_timeout_s * 1_000)}ms"
-
-            @event.listens_for(self._writers.sync_engine, "connect")
-            def _limit_transactions(connection: Any, _record: object) -> None:
-                connection.run_async(lambda driver: driver.execute(_LIMIT_TRANSACTIONS, limit))
-
         self._wakeups = Wakeups(dsn_of(listen_url), self._others_committed) if listen_url else None
 
     @property
     def place(self) -> str:
         """Server and database."""
-        parts = urlsplit(self._dsn)
-        hosts = parts.netloc.rpartition("@")[2] or "the local server"
-        return f"{hosts}{unquote(parts.path)}"
+        return place_of(self._dsn)
 
     @property
     def companion(self) -> Path:
@@ -130,15 +150,50 @@ class PostgreSQLDatabase(Database):
         name = "".join(letter if letter.isalnum() else "-" for letter in self.place)
         return _COMPANIONS / f"{name}.db"
 
-    async def exists(self) -> bool:
-        """Whether the server has the database."""
-        try:
-            async with self.read():
-                return True
-        except Unavailable as error:
-            if _sqlstate(error.__cause__) == "3D000":
-                return False
-            raise
+    @property
+    def pools(self) -> Mapping[str, PoolUse]:
+        """The two pools."""
+        return {"reading": _use(self._readers), "changes": _use(self._writers)}
+
+    async def exists(self, until: Deadline | None = None) -> bool:
+        """True, as soon as the server says so: making the database is for whoever runs that.
+
+        Raises:
+            Unavailable: there is none, or it can't be reached.
+            TimedOut: it was not told by the deadline.
+        """
+        async with self.read(until):
+            return True
+
+    async def take_changes(self, until: Deadline) -> None:
+        """Wait until a connection for changes is free.
+
+        Raises:
+            Unavailable: there is none, and none can be made.
+            TimedOut: none was by the deadline.
+        """
+        with self._failures_named(until):
+            async with _connected(self._writers, until):
+                pass
+
+    async def remarks(self, processes: int) -> Sequence[str]:
+        """What is missing for safety's sake, and what connections there are too few of."""
+        async with self.read() as connection:
+            if self._has_pooler:
+                driver = (await connection.get_raw_connection()).driver_connection
+                pid = (await connection.exec_driver_sql("SELECT pg_backend_pid()")).scalar_one()
+                if driver is not None and driver.get_server_pid() == pid:
+                    return [_NO_POOLER]
+                unlimited = (await connection.execute(_UNLIMITED)).scalars().all()
+                return [_advice_on_limits(unlimited)] if unlimited else []
+            there_are = (await connection.execute(_CONNECTIONS)).scalar_one()
+        may_use = processes * (2 * self._pool_size + (_LISTENING if self._wakeups else 0))
+        if may_use <= there_are:
+            return []
+        return [
+            f"Up to {may_use} connections may be used, and the server has {there_are}:"
+            " raise its max_connections, or lower ORDERS_DATABASE_POOL_SIZE."
+        ]
 
     @asynccontextmanager
     async def read(self, until: Deadline | None = None) -> AsyncGenerator[AsyncConnection]:
@@ -148,7 +203,7 @@ class PostgreSQLDatabase(Database):
             Unavailable: the database can't be reached, is not set up, or all connections are busy.
             TimedOut: it was not done by the deadline.
         """
-        with _failures_named(until):
+        with self._failures_named(until):
             async with _connected(self._readers, until) as connection, _timeout(until):
                 yield connection
 
@@ -159,7 +214,7 @@ class PostgreSQLDatabase(Database):
         Raises:
             Unavailable: as for `read`.
         """
-        with _failures_named(None):
+        with self._failures_named(None):
             async with _connected(self._readers, None) as connection:
                 await connection.execution_options(
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -177,7 +232,7 @@ class PostgreSQLDatabase(Database):
             Contended: others were in the way, and nothing was changed.
             TimedOut: it was not done by the deadline, and nothing was changed.
         """
-        with _failures_named(until):
+        with self._failures_named(until):
             async with (
                 _connected(self._writers, until) as connection,
                 connection.begin(),
@@ -213,9 +268,52 @@ class PostgreSQLDatabase(Database):
         await self._readers.dispose()
         await self._writers.dispose()
 
+    async def _connect(
+        self, *, limits_transactions: bool = False, **arguments: Any
+    ) -> "asyncpg.Connection[asyncpg.Record]":
+        """A new connection for a pool, which leads to where it was said to."""
+        try:
+            connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(**arguments)
+        except asyncpg.PostgresError as error:
+            is_mixed_up = error.sqlstate in _MIXED_UP or _NOT_AT_A_POOLER in str(error)
+            if is_mixed_up and not self._has_pooler:
+                raise PoolerInBetween from error
+            raise
+        if self._has_pooler:
+            return connection
+        set_up = _IS_SERVER.format(connection.get_server_pid())
+        if limits_transactions and self._limit_ms is not None:
+            set_up = f"{_LIMIT_TRANSACTIONS.format(2 * self._limit_ms)}; {set_up}"
+        is_server = False
+        try:
+            is_server = await connection.execute(set_up) == _YES
+        finally:
+            if not is_server:
+                connection.terminate()
+        if not is_server:
+            raise PoolerInBetween
+        return connection
+
+    def _failures_named(self, until: Deadline | None) -> "_failures_named":
+        return _failures_named(self._dsn, until)
+
     def _others_committed(self) -> None:
         if self.on_commit is not None:
             self.on_commit()
+
+
+def _use(engine: AsyncEngine) -> PoolUse:
+    pool = engine.pool
+    if not isinstance(pool, QueuePool):
+        raise TypeError("the pools are queues")
+    return PoolUse(pool.size(), pool.checkedin() + pool.checkedout(), pool.checkedout())
+
+
+def _advice_on_limits(names: Sequence[str]) -> str:
+    return (
+        f"The server sets no {' and no '.join(names)}, and through a pooler nobody else can: a"
+        " statement or a transaction may hold others up for ever. Set them by ALTER ROLE … SET …."
+    )
 
 
 def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
@@ -232,8 +330,8 @@ async def _connected(
     try:
         async with _timeout(until):
             await connection.start()
-    except OSError as error:
-        # Here it is the network's, whatever it is. In between it may be another thing's.
+    except (OSError, DBAPIError, asyncpg.PostgresError) as error:
+        # Here it is the network's or the server's, whatever it is. In between it may be ours.
         raise _NoConnection from error
     try:
         yield connection
@@ -251,6 +349,7 @@ class _NoConnection(Exception):
 
 _NO_ANSWER = (
     _NoConnection,
+    PoolerInBetween,
     PoolTimeoutError,
     ConnectionError,
     TimeoutError,
@@ -263,7 +362,8 @@ _NO_ANSWER = (
 class _failures_named:  # noqa: N801 (used as a statement)
     """Give the server's and the network's ways to fail the names that the layers above know."""
 
-    def __init__(self, until: Deadline | None) -> None:
+    def __init__(self, dsn: str, until: Deadline | None) -> None:
+        self._dsn = dsn
         self._until = until
 
     def __enter__(self) -> None:
@@ -272,8 +372,8 @@ class _failures_named:  # noqa: N801 (used as a statement)
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         if error is None:
             return
-        cause = error.__cause__ if isinstance(error, _NoConnection) else error
-        state = _sqlstate(error)
+        cause = (error.__cause__ or error) if isinstance(error, _NoConnection) else error
+        state = sqlstate(error)
         if state in _OTHERS_IN_THE_WAY or _is_stale_plan(error):
             raise Contended from error
         is_ours = (
@@ -285,17 +385,9 @@ class _failures_named:  # noqa: N801 (used as a statement)
         if is_ours:
             if self._until is not None and self._until.is_past:
                 raise TimedOut(self._until.limit_s) from cause
-            raise Unavailable from cause
-
-
-def _sqlstate(error: BaseException | None) -> str | None:
-    if isinstance(error, DBAPIError):
-        error = error.orig
-    state = getattr(error, "sqlstate", None)
-    return state if isinstance(state, str) else None
+            raise Unavailable(fault_of(cause, self._dsn)) from cause
 
 
 def _is_stale_plan(error: BaseException) -> bool:
     """Whether a migration changed what a prepared statement returns; the next time it is fresh."""
-    cause = getattr(error.orig, "__cause__", None) if isinstance(error, DBAPIError) else error
-    return isinstance(cause, asyncpg.InvalidCachedStatementError)
+    return isinstance(driver_error(error), asyncpg.InvalidCachedStatementError)

@@ -7,7 +7,7 @@ A commit is on disk before it is acknowledged (synchronous=FULL).
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -18,10 +18,11 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
-from app.db.database import Database
+from app.db.database import Database, PoolUse
 from app.db.deadline import Deadline
-from app.domain.errors import TimedOut, Unavailable
+from app.domain.errors import Fault, TimedOut, Unavailable
 
 _OLDEST_SQLITE = (3, 38, 0)  # the first with its JSON functions always built in
 URL_PREFIX = "sqlite+aiosqlite:///"
@@ -35,6 +36,8 @@ _BULK_CHECKPOINT_PAGES = 16_000  # of 4 KiB
 class SQLiteDatabase(Database):
     """A database in a file.
 
+    Waiting for the one connection for changes is nothing unusual, so a probe does not ask for it.
+
     Args:
         url: `sqlite+aiosqlite:///` and the path.
         foreign_keys: Whether they are enforced.
@@ -43,6 +46,8 @@ class SQLiteDatabase(Database):
     Raises:
         RuntimeError: the SQLite library of this Python is too old, or lacks full-text search.
     """
+
+    engine = "sqlite"
 
     def __init__(self, url: str, *, foreign_keys: bool, busy_timeout_s: float) -> None:
         super().__init__()
@@ -115,9 +120,29 @@ class SQLiteDatabase(Database):
         """The file."""
         return self.path
 
-    async def exists(self) -> bool:
+    @property
+    def pools(self) -> Mapping[str, PoolUse]:
+        """The readers, without the one that watches the log, and the writer."""
+        readers, writer = (_pool(engine) for engine in (self._readers, self._writer))
+        watching = 0 if self._observer is None else 1
+        in_use = readers.checkedout() - watching
+        return {
+            "reading": PoolUse(_READERS, in_use + readers.checkedin(), in_use),
+            "changes": PoolUse(
+                writer.size(), writer.checkedin() + writer.checkedout(), writer.checkedout()
+            ),
+        }
+
+    async def exists(self, until: Deadline | None = None) -> bool:
         """Whether there is the file."""
         return self.path.exists()
+
+    async def take_changes(self, until: Deadline) -> None:
+        """Nothing: changes take turns, and each gets its own."""
+
+    async def remarks(self, processes: int) -> Sequence[str]:
+        """None: there is nothing to set up."""
+        return []
 
     @asynccontextmanager
     async def read(self, until: Deadline | None = None) -> AsyncGenerator[AsyncConnection]:
@@ -127,10 +152,10 @@ class SQLiteDatabase(Database):
             Unavailable: the database is missing, not set up, or busy for too long.
             TimedOut: it was not done by the deadline.
         """
-        with _failures_named(until):
+        with self._failures_named(until):
             # Connecting to a missing file would create it, empty.
             if not self.path.exists():
-                raise Unavailable
+                raise Unavailable(self._missing())
             async with _connected(self._readers, until) as connection:
                 yield connection
 
@@ -157,9 +182,9 @@ class SQLiteDatabase(Database):
             TimedOut: it was not done by the deadline, and nothing was changed. A commit that has
                 begun is not interrupted, so a change is made and told, or not made.
         """
-        with _failures_named(until):
+        with self._failures_named(until):
             if not self.path.exists():
-                raise Unavailable
+                raise Unavailable(self._missing())
             async with _connected(self._writer, until) as connection, connection.begin():
                 yield connection
                 if until is not None:
@@ -177,7 +202,7 @@ class SQLiteDatabase(Database):
         Raises:
             Unavailable: as for `read`.
         """
-        with _failures_named(None):
+        with self._failures_named(None):
             async with self._writer.connect() as connection:
                 for pragma in (
                     "temp_store=MEMORY",
@@ -195,9 +220,9 @@ class SQLiteDatabase(Database):
         Raises:
             Unavailable: as for `read`.
         """
-        with _failures_named(None):
+        with self._failures_named(None):
             if not self.path.exists():
-                raise Unavailable
+                raise Unavailable(self._missing())
             if self._observer is None:
                 self._observer = await self._readers.connect()
             driver = (await self._observer.get_raw_connection()).driver_connection
@@ -214,7 +239,7 @@ class SQLiteDatabase(Database):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if not self.path.exists():
             self.path.touch(0o600)
-        with _failures_named(None):
+        with self._failures_named(None):
             async with self._writer.connect() as connection:
                 await connection.execute(text("PRAGMA user_version"))
 
@@ -225,6 +250,19 @@ class SQLiteDatabase(Database):
             self._observer = None
         await self._readers.dispose()
         await self._writer.dispose()
+
+    def _missing(self) -> Fault:
+        return Fault(self.place, "there is none", advice="run `orders migrate` first")
+
+    def _failures_named(self, until: Deadline | None) -> "_failures_named":
+        return _failures_named(self.place, until)
+
+
+def _pool(engine: AsyncEngine) -> QueuePool:
+    pool = engine.pool
+    if not isinstance(pool, QueuePool):
+        raise TypeError("the pools are queues")
+    return pool
 
 
 @cache
@@ -285,7 +323,8 @@ def _interrupted_at(at_s: float, connection: AsyncConnection) -> Generator[None]
 class _failures_named:  # noqa: N801 (used as a statement)
     """Give the engine's ways to fail the one name that the layers above know."""
 
-    def __init__(self, until: Deadline | None) -> None:
+    def __init__(self, place: str, until: Deadline | None) -> None:
+        self._place = place
         self._until = until
 
     def __enter__(self) -> None:
@@ -293,9 +332,23 @@ class _failures_named:  # noqa: N801 (used as a statement)
 
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         # A plain DatabaseError is SQLite's word for a file that is damaged or no database.
+        if error is None:
+            return
         if isinstance(
             error, OperationalError | PoolTimeoutError | sqlite3.OperationalError
         ) or type(error) in {DatabaseError, sqlite3.DatabaseError}:
             if self._until is not None and self._until.is_past:
                 raise TimedOut(self._until.limit_s) from error
-            raise Unavailable from error
+            raise Unavailable(_fault(error, self._place)) from error
+
+
+def _fault(error: BaseException, place: str) -> Fault:
+    if isinstance(error, PoolTimeoutError):
+        return Fault(place, "all connections are in use")
+    # The rest of what SQLAlchemy says is the statement.
+    reason = str(getattr(error, "orig", None) or error)
+    advice = ""
+    if "unable to open" in reason or "readonly" in reason:
+        # What SQLite says names neither the file nor those that it keeps beside it.
+        advice = "to read it, its folder must be writable; to write it, the file too"
+    return Fault(place, reason, advice=advice)

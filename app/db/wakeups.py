@@ -11,6 +11,8 @@ from contextlib import suppress
 import asyncpg
 import structlog
 
+from app.db.dsn import place_of
+
 log = structlog.stdlib.get_logger()
 
 _CHANNEL = "orders_events"
@@ -20,6 +22,11 @@ _LOOK_EVERY_S = 30.0
 # One word for all commits of a moment: a transaction that notifies holds a lock of the whole
 # server while it commits, so it is done beside the orders' own, and not for each of them.
 _REST_S = 0.005
+_A_POOLER = "ORDERS_DATABASE_LISTEN_URL must lead to the server itself, past any pooler"
+
+
+class _NothingIsHeard(Exception):
+    """The connection leads to a pooler."""
 
 
 class Wakeups:
@@ -36,6 +43,7 @@ class Wakeups:
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self._told = ""
 
     def listen(self) -> None:
         """Hear of commits from now on, as far as that can be had."""
@@ -58,9 +66,19 @@ class Wakeups:
         while True:
             try:
                 await self._talk()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                log.warning("no word of other processes' commits for now", reason=str(error))
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, _NothingIsHeard) as e:
+                self._say(str(e))
             await asyncio.sleep(_RETRY_S)
+
+    def _say(self, reason: str) -> None:
+        """Tell who runs the service, once for as long as it is the same."""
+        if reason != self._told:
+            self._told = reason
+            log.warning(
+                "no word of other processes' commits for now: they are looked for instead",
+                place=place_of(self._dsn),
+                reason=reason,
+            )
 
     async def _talk(self) -> None:
         connection = await asyncpg.connect(
@@ -76,7 +94,10 @@ class Wakeups:
                 self._on_word()
 
         try:
+            if await connection.fetchval("SELECT pg_backend_pid()") != own:
+                raise _NothingIsHeard(_A_POOLER)
             await connection.add_listener(_CHANNEL, hear)
+            self._told = ""
             self._on_word()  # of what was not heard before
             while True:
                 with suppress(TimeoutError):

@@ -117,20 +117,45 @@ class TimedOut(AppError):
         self.limit_s = limit_s
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why the database can't be used. No part of it holds a password.
+
+    `reason` is short and general, and may be told to whoever looks at a probe. The others are for
+    who runs the service: where the database is, what the machine said, and what can be done.
+    """
+
+    place: str
+    reason: str
+    detail: str = ""
+    advice: str = ""
+    can_pass: bool = True
+    """Whether it may be over in a moment, with nobody doing anything."""
+
+    def __str__(self) -> str:
+        """All of it, as a sentence without its end."""
+        detail = f" ({self.detail})" if self.detail else ""
+        advice = f"; {self.advice}" if self.advice else ""
+        return f"the database at {self.place} can't be used: {self.reason}{detail}{advice}"
+
+
 class Unavailable(AppError):
-    """The database can't answer now: unreachable, busy for too long, or not set up."""
+    """The database can't answer now: unreachable, busy for too long, or not set up.
+
+    Callers get one message, whatever the fault is.
+    """
 
     message = "The service is not ready. Try again in a moment."
     retry_after_s = 1
 
-    def __init__(self) -> None:
+    def __init__(self, fault: Fault | None = None) -> None:
         super().__init__(self.message)
+        self.fault = fault
 
     @property
     def reason(self) -> str:
-        """What the engine says, for whoever runs the service: neither statement nor values."""
-        cause = self.__cause__
-        return str(getattr(cause, "orig", None) or cause or "there is none")
+        """What is wrong, for whoever runs the service: no password, statement or value."""
+        return str(self.fault or self)
 
 
 class Contended(Unavailable):

@@ -1,7 +1,7 @@
 """Probes for whoever runs the service: is the process alive, can it do its work."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -9,7 +9,11 @@ from starlette.routing import BaseRoute, Route
 
 from app.db import migrations
 from app.db.database import Database
-from app.domain.errors import Unavailable
+from app.db.deadline import Deadline
+from app.domain.errors import TimedOut, Unavailable
+
+# Whoever asks has a time limit too, and takes none of the answer when it is over.
+_PATIENCE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,7 @@ class Probes:
 
     database: Database
     draining: asyncio.Event
+    _looking: set[asyncio.Task[str | None]] = field(default_factory=set)
 
     def routes(self) -> list[BaseRoute]:
         """The two probes."""
@@ -35,22 +40,56 @@ class Probes:
     async def ready(self, _request: Request) -> Response:
         """200 when requests should be sent here; else 503 and why not.
 
-        They should when the database answers and is at the newest migration, and the process is
-        not about to stop.
+        They should when the database can be used and is at the newest migration, and the process
+        is not about to stop.
         """
         if self.draining.is_set():
-            return _not_ready("The server is stopping.")
+            reason: str | None = "The server is stopping."
+        else:
+            reason = await self._reason_against()
+        if reason is not None:
+            return JSONResponse({"status": "unavailable", "reason": reason}, 503)
+        return JSONResponse({"status": "ok", "database": self._health()})
+
+    async def _reason_against(self) -> str | None:
+        # To be done with a server that hangs takes longer than to know that it does.
+        looking = asyncio.create_task(self._look())
+        self._looking.add(looking)
+        looking.add_done_callback(self._looking.discard)
+        await asyncio.wait([looking], timeout=_PATIENCE_S)
+        return looking.result() if looking.done() else self._what_took_long()
+
+    async def _look(self) -> str | None:
+        until = Deadline(_PATIENCE_S)
         try:
-            at = await migrations.current(self.database)
-        except Unavailable:
-            return _not_ready("The database can't be reached.")
+            at = await migrations.current(self.database, until)
+            await self.database.take_changes(until)
+        except TimedOut:
+            return self._what_took_long()
+        except Unavailable as error:
+            reason = f": {error.fault.reason}" if error.fault else ""
+            return f"The database can't be reached{reason}."
         if at != migrations.newest():
-            return _not_ready(
+            return (
                 f"The database is at migration {at or 'none'}, not {migrations.newest()}:"
                 " run `orders migrate`."
             )
-        return JSONResponse({"status": "ok"})
+        return None
 
+    def _what_took_long(self) -> str:
+        for purpose, pool in self.database.pools.items():
+            if pool.in_use >= pool.size:
+                return (
+                    f"All {pool.size} connections for {purpose} have been in use for"
+                    f" {_PATIENCE_S:g} s."
+                )
+        return f"The database has not answered for {_PATIENCE_S:g} s."
 
-def _not_ready(reason: str) -> Response:
-    return JSONResponse({"status": "unavailable", "reason": reason}, 503)
+    def _health(self) -> object:
+        return {
+            "engine": self.database.engine,
+            "pools": {
+                purpose: {"size": pool.size, "open": pool.open, "inUse": pool.in_use}
+                for purpose, pool in self.database.pools.items()
+            },
+        }

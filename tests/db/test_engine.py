@@ -1,16 +1,13 @@
 """What concurrent writers and readers get, and what is said when nothing can be had."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from app.db.database import Database
 from app.db.engine import open_database
-from app.db.migrations import newest
-from tests.databases import sqlite_url
-from tests.shop import CUSTOMER, LAMP, OTHER, Shop, open_client, open_shop
+from tests.shop import CUSTOMER, LAMP, OTHER, Shop, open_shop
 
 
 async def test_an_error_rolls_everything_back(database_url: str) -> None:
@@ -94,26 +91,3 @@ class TestUnavailable:
             answer = await shop.graphql("{ orders { totalCount } }")
             assert answer["errors"][0]["message"] == message
             assert answer["errors"][0]["extensions"] == {"code": "SERVICE_UNAVAILABLE"}
-
-    async def test_readyz_says_why(self, spoilt_database_url: str) -> None:
-        async with open_shop(spoilt_database_url) as shop:
-            ready = await shop.client.get("/readyz")
-            assert (ready.status_code, ready.json()["status"]) == (200, "ok")
-            async with shop.database.transaction() as connection:
-                await connection.exec_driver_sql("DELETE FROM alembic_version")
-            ready = await shop.client.get("/readyz")
-            assert ready.status_code == 503
-            assert ready.json() == {
-                "status": "unavailable",
-                "reason": f"The database is at migration none, not {newest()}:"
-                " run `orders migrate`.",
-            }
-
-    async def test_readyz_when_there_is_no_database(self, tmp_path: Path) -> None:
-        urls = (sqlite_url(tmp_path / "none.db"), "postgresql://127.0.0.1:1/orders")
-        for url in urls:
-            async with open_client(url) as client:
-                ready = await client.get("/readyz")
-                assert ready.status_code == 503
-                assert ready.json()["reason"] == "The database can't be reached."
-                assert (await client.get("/healthz")).json() == {"status": "ok"}
