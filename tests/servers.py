@@ -522,6 +522,14 @@ class PgBouncer(_Server):
         # Debian's place is not on the path of everybody.
         return shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 
+    def server_connections(self, database: str) -> int:
+        """How many connections to the server it has for a database."""
+        held = self._server.run_sql(
+            f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'"
+            f" AND client_port IS NOT NULL AND pid <> pg_backend_pid()"
+        )
+        return int(held)
+
     def stop(self) -> None:
         """Close all connections and end; `start` begins again on the same port."""
         self._end(self._stop_signal)
