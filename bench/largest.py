@@ -26,8 +26,9 @@ from app.services.auth import create_key
 from app.services.events import NewEvent, record_events
 from app.services.order_storage import store_orders
 from app.services.users import add_user
+from bench.loading import make_shop, sqlite_url
 from bench.requests import start_server
-from bench.shop import BenchShop, make_shop
+from bench.shop import BenchShop
 
 _ORDERS = 100
 _ITEMS = 1_000
@@ -159,13 +160,12 @@ def _order_id(number: int) -> OrderId:
     return OrderId(f"bbbb{number:020x}")
 
 
-async def add_large_orders(shop: BenchShop) -> tuple[str, str]:
-    """Give the shop a customer with large orders; their key, and an administrator's."""
-    database = open_database(f"sqlite+aiosqlite:///{shop.path}")
+async def add_large_orders(shop: BenchShop) -> str:
+    """Give the shop a customer with large orders, and return their key."""
+    database = open_database(shop.url)
     async with database.transaction() as connection:
         user = await add_user(connection, "large@bench.example", user_id=_USER)
-        admin = await add_user(connection, "admin@bench.example", is_admin=True)
-        keys = await create_key(connection, user), await create_key(connection, admin)
+        key = await create_key(connection, user)
         for number in range(_ORDERS):
             order = _large_order(shop, number)
             await store_orders(connection, [order])
@@ -173,7 +173,7 @@ async def add_large_orders(shop: BenchShop) -> tuple[str, str]:
             event = NewEvent(EventType.ADDRESS_CHANGED, order, 0, order.status, order.status, data)
             await record_events(connection, [event] * _EVENTS, source=EventSource.REST)
     await database.dispose()
-    return keys
+    return key
 
 
 def _large_order(shop: BenchShop, number: int) -> Order:
@@ -236,9 +236,9 @@ def main() -> None:
     """Measure and print a Markdown table."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        shop = make_shop(folder / "orders.db")
-        key, admin_key = asyncio.run(add_large_orders(shop))
-        server, port = start_server(folder, shop.path)
+        shop = make_shop(sqlite_url(folder / "orders.db"))
+        key = asyncio.run(add_large_orders(shop))
+        server, port = start_server(folder, shop.url)
         prober = Prober(port)
         prober.start()
         client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120)
@@ -257,7 +257,7 @@ def main() -> None:
         print("| operation | CPU, s | `/healthz`, s | kB | |\n|---|---:|---:|---:|---|")
         try:
             for title, text, by_admin in documents():
-                asker = admin_key if by_admin else key
+                asker = shop.admin_key if by_admin else key
                 measure(title, asker, "POST", "/graphql", {"query": text})
             measure("`get_all`, 100,000 rows", key, "GET", "/orders/get_all")
         finally:

@@ -1,5 +1,7 @@
 """A load generator: as many connections as asked, each sending its next request at once.
 
+Where there are several requests, each connection takes its share of them, over and over.
+
 It runs in a process of its own and reads no more of an answer than its status and its length, so
 that it is not what is measured.
 """
@@ -7,6 +9,9 @@ that it is not what is measured.
 import asyncio
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import cycle
 from typing import cast
 
 import orjson
@@ -16,8 +21,10 @@ import uvloop
 class _Client(asyncio.Protocol):
     """One connection with one request under way."""
 
-    def __init__(self, request: bytes, latencies: list[float], wrong: list[bytes]) -> None:
-        self._request = request
+    def __init__(
+        self, requests: Iterator[bytes], latencies: list[float], wrong: list[bytes]
+    ) -> None:
+        self._requests = requests
         self._latencies = latencies
         self._wrong = wrong
         self._received = bytearray()
@@ -31,8 +38,9 @@ class _Client(asyncio.Protocol):
         self._send()
 
     def _send(self) -> None:
+        request = next(self._requests)
         self._sent_at = time.perf_counter()
-        self._transport.write(self._request)
+        self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
         received = self._received
@@ -54,25 +62,31 @@ class _Client(asyncio.Protocol):
             self._transport.close()
 
 
+def _same(client: _Client) -> _Client:
+    return client
+
+
 async def measure(
-    host: str, port: int, request: bytes, connections: int, warm_up_s: float, run_s: float
+    host: str,
+    port: int,
+    requests: Sequence[bytes],
+    connections: int,
+    warm_up_s: float,
+    run_s: float,
 ) -> dict[str, float]:
     """Requests per second, and latencies in milliseconds.
 
     Raises:
-        RuntimeError: an answer was not a success.
+        RuntimeError: an answer was not a success, or there was none.
     """
     latencies: list[float] = []
     wrong: list[bytes] = []
     loop = asyncio.get_running_loop()
-    clients = [
-        (
-            await loop.create_connection(
-                lambda: _Client(request, latencies, wrong), host=host, port=port
-            )
-        )[1]
-        for _ in range(connections)
-    ]
+    clients = []
+    for number in range(connections):
+        client = _Client(cycle(requests[number::connections] or requests), latencies, wrong)
+        await loop.create_connection(partial(_same, client), host=host, port=port)
+        clients.append(client)
     await asyncio.sleep(warm_up_s)
     latencies.clear()
     started = time.perf_counter()
@@ -84,6 +98,8 @@ async def measure(
     await asyncio.sleep(0.2)
     if wrong:
         raise RuntimeError(f"{len(wrong)} answers were no success: {wrong[0]!r}")
+    if not done:
+        raise RuntimeError(f"nothing was answered within {run_s} s")
     return {
         "requests": len(done),
         "per_second": round(len(done) / took, 1),
@@ -94,5 +110,5 @@ async def measure(
 
 if __name__ == "__main__":
     job = orjson.loads(sys.stdin.buffer.read())
-    job["request"] = job["request"].encode()
+    job["requests"] = [request.encode() for request in job["requests"]]
     sys.stdout.buffer.write(orjson.dumps(uvloop.run(measure(**job))))

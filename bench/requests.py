@@ -13,11 +13,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
 
-from bench.shop import BenchShop, make_shop
+from bench.loading import make_shop, sqlite_url
+from bench.shop import BenchShop
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -33,19 +35,32 @@ ADD = """mutation ($input: AddOrderInput!) { addOrder(input: $input) {
 
 def scenarios(shop: BenchShop) -> dict[str, bytes]:
     """The requests, by what they ask for."""
+    return {
+        "GET /orders/get_all, 300 rows": get_all(shop.key),
+        "GraphQL, one order with 3 items": graphql(shop.key, ONE_ORDER, {"id": shop.order_id}),
+        "GraphQL, 50 orders with 150 items": graphql(shop.key, PAGE, {}),
+        "GraphQL, { __typename }": graphql(shop.key, "{ __typename }", {}),
+        "GraphQL, addOrder with 3 items": add_order(shop, shop.buyer_key),
+    }
+
+
+def get_all(key: str) -> bytes:
+    """The request for all of one's orders, by REST."""
+    return _request(key, "GET", "/orders/get_all")
+
+
+def add_order(shop: BenchShop, key: str) -> bytes:
+    """The request to place an order of three items."""
     items = [
         {"productId": product, "quantity": 2, "shipping": "REGULAR"}
         for product in shop.product_ids[:3]
     ]
-    return {
-        "GET /orders/get_all, 300 rows": _request(shop.key, "GET", "/orders/get_all"),
-        "GraphQL, one order with 3 items": _graphql(shop.key, ONE_ORDER, {"id": shop.order_id}),
-        "GraphQL, 50 orders with 150 items": _graphql(shop.key, PAGE, {}),
-        "GraphQL, { __typename }": _graphql(shop.key, "{ __typename }", {}),
-        "GraphQL, addOrder with 3 items": _graphql(
-            shop.buyer_key, ADD, {"input": {"items": items, "address": "1 Main St, Carlton"}}
-        ),
-    }
+    return graphql(key, ADD, {"input": {"items": items, "address": "1 Main St, Carlton"}})
+
+
+def graphql(key: str, query: str, variables: dict[str, object]) -> bytes:
+    """A request by GraphQL."""
+    return _request(key, "POST", "/graphql", orjson.dumps({"query": query, "variables": variables}))
 
 
 def _request(key: str, method: str, path: str, body: bytes = b"") -> bytes:
@@ -55,28 +70,26 @@ def _request(key: str, method: str, path: str, body: bytes = b"") -> bytes:
     ).encode() + body
 
 
-def _graphql(key: str, query: str, variables: dict[str, object]) -> bytes:
-    return _request(key, "POST", "/graphql", orjson.dumps({"query": query, "variables": variables}))
-
-
-def start_server(folder: Path, path: Path) -> tuple[subprocess.Popen[bytes], int]:
-    """A server on a free port, and that port."""
+def start_server(
+    folder: Path, url: str, *, workers: int = 1, cores: frozenset[int] = frozenset({0})
+) -> tuple[subprocess.Popen[bytes], int]:
+    """A server on a free port, with all of its processes on some cores, and that port."""
     log = folder / "server.log"
     with log.open("w") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", "app", "serve", "--port", "0"],
+            [sys.executable, "-m", "app", "serve", "--port", "0", "--workers", str(workers)],
             cwd=folder,
             env={
                 "PYTHONPATH": str(ROOT),
                 "PATH": os.defpath,
-                "ORDERS_DATABASE_URL": f"sqlite+aiosqlite:///{path}",
+                "ORDERS_DATABASE_URL": url,
                 "ORDERS_LOG_LEVEL": "warning",
                 "ORDERS_COST_BUDGET": "0",
             },
             stdout=output,
             stderr=output,
         )
-    os.sched_setaffinity(server.pid, {0})
+    os.sched_setaffinity(server.pid, cores)
     deadline = time.monotonic() + 30
     while not (found := re.search(r"http://127\.0\.0\.1:(\d+)", log.read_text())):
         if server.poll() is not None or time.monotonic() > deadline:
@@ -85,14 +98,27 @@ def start_server(folder: Path, path: Path) -> tuple[subprocess.Popen[bytes], int
     return server, int(found[1])
 
 
-def load(port: int, request: bytes, connections: int, seconds: float) -> dict[str, float]:
-    """Run the load generator on the other core."""
+def load(
+    port: int,
+    requests: Sequence[bytes],
+    connections: int,
+    seconds: float,
+    *,
+    warm_up_s: float = 0.7,
+    cores: frozenset[int] | None = None,
+) -> dict[str, float]:
+    """Run the load generator, on the last core unless others are named.
+
+    Each connection sends its own share of the requests, in turn; all of them, if there are fewer
+    than connections.
+    """
+    cores = cores or frozenset({max(os.sched_getaffinity(0))})
     job = {
         "host": "127.0.0.1",
         "port": port,
-        "request": request.decode(),
+        "requests": [request.decode() for request in requests],
         "connections": connections,
-        "warm_up_s": 0.7,
+        "warm_up_s": warm_up_s,
         "run_s": seconds,
     }
     done = subprocess.run(
@@ -101,12 +127,17 @@ def load(port: int, request: bytes, connections: int, seconds: float) -> dict[st
         input=orjson.dumps(job),
         capture_output=True,
         check=False,
-        preexec_fn=lambda: os.sched_setaffinity(0, {max(os.sched_getaffinity(0))}),
+        preexec_fn=lambda: os.sched_setaffinity(0, cores),
     )
     if done.returncode:
         raise RuntimeError(done.stderr.decode())
     found: dict[str, float] = orjson.loads(done.stdout)
     return found
+
+
+def medians(rounds: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Of each figure, the median over some rounds."""
+    return {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
 
 
 def main() -> None:
@@ -118,24 +149,24 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        shop = make_shop(folder / "orders.db")
-        server, port = start_server(folder, shop.path)
+        shop = make_shop(sqlite_url(folder / "orders.db"))
+        server, port = start_server(folder, shop.url)
         found: dict[str, list[dict[str, float]]] = {}
         try:
             for _ in range(options.rounds):
                 for scenario, request in scenarios(shop).items():
-                    figures = load(port, request, options.connections, options.seconds)
+                    figures = load(port, [request], options.connections, options.seconds)
                     found.setdefault(scenario, []).append(figures)
         finally:
             server.terminate()
             server.wait(30)
     print("| request | requests/s | p50, ms | p99, ms |\n|---|---:|---:|---:|")
     for scenario, rounds in found.items():
-        medians = [
-            statistics.median(one[figure] for one in rounds)
-            for figure in ("per_second", "p50_ms", "p99_ms")
-        ]
-        print(f"| {scenario} | {' | '.join(f'{median:g}' for median in medians)} |")
+        figures = medians(rounds)
+        print(
+            f"| {scenario} | {figures['per_second']:g} | {figures['p50_ms']:g}"
+            f" | {figures['p99_ms']:g} |"
+        )
 
 
 if __name__ == "__main__":

@@ -20,8 +20,9 @@ import httpx
 import orjson
 import websockets
 
+from bench.loading import make_shop, sqlite_url
 from bench.requests import start_server
-from bench.shop import BenchShop, make_shop
+from bench.shop import BenchShop
 
 SUBSCRIPTION = "subscription { orderEvents { cursor node { type orderId toStatus createdAt } } }"
 
@@ -139,8 +140,8 @@ def main() -> None:
     for transport, listen in transports.items():
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            shop = make_shop(folder / "orders.db")
-            server, port = start_server(folder, shop.path)
+            shop = make_shop(sqlite_url(folder / "orders.db"))
+            server, port = start_server(folder, shop.url)
             try:
                 figures = asyncio.run(
                     measure(server.pid, port, shop, listen, options.subscribers, options.seconds)

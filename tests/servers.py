@@ -359,17 +359,40 @@ class PostgresServer(_Server):
         """
         server = cls(folder, postgres_binaries())
         with _destroying_on_error(server):
-            _run(
-                [
-                    server.bin / "initdb",
-                    *("--pgdata", server._data, "--username=postgres", "--auth=trust"),
-                    *("--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"),
-                ],
-                server.folder,
-            )
+            server._make_cluster()
             server.configure({**_SETTINGS, **({} if durable else _FORGETFUL), **(settings or {})})
             server._first_start()
         return server
+
+    @classmethod
+    def keep(cls, data: Path, *, settings: Mapping[str, str] | None = None) -> Self:
+        """Start a durable cluster that is still there when the server is gone.
+
+        Args:
+            data: Where it lies. Where there is none, an empty one is made.
+            settings: As for `create`, for a new cluster.
+        """
+        server = cls(None, postgres_binaries())
+        with _destroying_on_error(server):
+            server._data = data
+            if not data.exists():
+                server._data = data.with_name(f"{data.name}.new")
+                shutil.rmtree(server._data, ignore_errors=True)
+                server._make_cluster()
+                server.configure({**_SETTINGS, **(settings or {})})
+                server._data = server._data.rename(data)
+            server._first_start()
+        return server
+
+    def _make_cluster(self) -> None:
+        _run(
+            [
+                self.bin / "initdb",
+                *("--pgdata", self._data, "--username=postgres", "--auth=trust"),
+                *("--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"),
+            ],
+            self.folder,
+        )
 
     def standby(
         self, folder: Path | None = None, *, settings: Mapping[str, str] | None = None
