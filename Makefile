@@ -1,6 +1,6 @@
 # `make serve` and `make test` need Python 3.11 or newer, pip and make; they install the rest.
 .DEFAULT_GOAL := help
-.PHONY: help install dev serve test check fix lock schema released dist clean
+.PHONY: help install dev serve test check fix lock schema released bench-db dist clean
 
 HOST ?= 127.0.0.1
 PORT ?= 8000
@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 BIN := .venv/bin
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
 
 # What an installation must match to be left as it is: the place (scripts hold its path), the locks,
 # the project's own metadata, and a Python that still runs.
@@ -58,6 +58,11 @@ schema: install ## write schema.graphql from the code
 
 released: ## keep schema.graphql as the one of this release: later ones must not break its callers
 	cp schema.graphql docs/released.graphql
+
+bench-db: dev ## measure SQLite and PostgreSQL, in 5 minutes; the first time, make a million orders
+	@$(BIN)/python -m bench.engines
+	@echo
+	@$(BIN)/python -m bench.growth
 
 dist: dev ## build the wheel and the source archive into dist/
 	$(BIN)/python -m hatchling build

@@ -26,9 +26,8 @@ _SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "4GB"}
 def _folder() -> Path:
     """Where shops lie that are made as they are now; others are removed."""
     folder = ROOT / "bench"
-    makers = [folder / "shop.py", folder / "loading.py", Path(__file__)]
-    makers += sorted(scripts_folder().rglob("*.py"))
-    content = b"".join(file.read_bytes() for file in makers)
+    makers = [folder / "shop.py", folder / "loading.py", *sorted(scripts_folder().rglob("*.py"))]
+    content = b"".join([repr(_SETTINGS).encode(), *(file.read_bytes() for file in makers)])
     kept = DATA / hashlib.sha256(content).hexdigest()[:12]
     for other in DATA.glob("*"):
         if other != kept:
@@ -69,6 +68,11 @@ class Server:
 
     def __init__(self, server: PostgresServer) -> None:
         self._server = server
+
+    @property
+    def pid(self) -> int:
+        """Its first process, whose children serve the connections."""
+        return self._server.pid
 
     def kept(self, orders: int) -> BenchShop:
         """The shop in a database, to be read only."""

@@ -4,25 +4,29 @@
 
 Each contender has a copy of the shop of 20,000 orders to itself. They take turns in each round, and
 the medians of the rounds are printed. Server processes, PostgreSQL and the load share all cores of
-the machine: where these are two, PostgreSQL and a second server process take from the others.
+the machine: where these are two, PostgreSQL and a second server process take from the others. The
+last columns say what a request takes of the processors, which other work on the machine changes
+less.
 """
 
 import argparse
+import math
 import os
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from bench.databases import Server, copied_in_sqlite, postgresql
 from bench.requests import ONE_ORDER, PAGE, add_order, get_all, graphql, load, medians, start_server
 from bench.shop import ORDERS, BenchShop
 
 _WORKERS = (1, 2)
-_SECONDS_TO_SETTLE = 4  # until the last server process has started, too
+_IDLE_MS_PER_S = 50
 
 
 @dataclass
@@ -33,12 +37,33 @@ class Contender:
     workers: int
     shop: BenchShop
     port: int
+    server: psutil.Process
+    database: psutil.Process | None
     rounds: dict[str, list[dict[str, float]]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """For the table."""
         return f"{self.engine} | {self.workers}"
+
+    def measure(self, title: str, connections: int, seconds: float) -> None:
+        """Have a round."""
+        sent = requests(self.shop, connections)[title]
+        cores = frozenset(os.sched_getaffinity(0))
+        before = _cpu_ms(self.server), _cpu_ms(self.database)
+        figures = load(self.port, sent, connections, seconds, cores=cores)
+        after = _cpu_ms(self.server), _cpu_ms(self.database)
+        figures["server_ms"] = (after[0] - before[0]) / figures["in_all"]
+        figures["database_ms"] = (after[1] - before[1]) / figures["in_all"]
+        self.rounds.setdefault(title, []).append(figures)
+
+
+def _cpu_ms(parent: psutil.Process | None) -> float:
+    """What a process and its children have used."""
+    if parent is None:
+        return 0
+    times = [one.cpu_times() for one in (parent, *parent.children(recursive=True))]
+    return 1_000 * sum(one.user + one.system for one in times)
 
 
 def requests(shop: BenchShop, connections: int) -> dict[str, Sequence[bytes]]:
@@ -54,32 +79,46 @@ def requests(shop: BenchShop, connections: int) -> dict[str, Sequence[bytes]]:
 
 
 @contextmanager
-def _serving(engine: str, workers: int, shop: BenchShop) -> Iterator[Contender]:
+def _serving(
+    engine: str, workers: int, shop: BenchShop, database: psutil.Process | None
+) -> Iterator[Contender]:
     with tempfile.TemporaryDirectory() as name:
         cores = frozenset(os.sched_getaffinity(0))
         server, port = start_server(Path(name), shop.url, workers=workers, cores=cores)
         try:
-            yield Contender(engine, workers, shop, port)
+            yield Contender(engine, workers, shop, port, psutil.Process(server.pid), database)
         finally:
-            _stop(server)
-
-
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    server.terminate()
-    server.wait(30)
+            server.terminate()
+            server.wait(30)
 
 
 def _contenders(stack: ExitStack, server: Server) -> list[Contender]:
-    contenders = []
-    for workers in _WORKERS:
-        shops = {
-            "SQLite": copied_in_sqlite(ORDERS),
-            "PostgreSQL": server.copied(ORDERS, f"engines_{workers}"),
-        }
-        for engine, shop in shops.items():
-            serving = _serving(engine, workers, stack.enter_context(shop))
-            contenders.append(stack.enter_context(serving))
-    return sorted(contenders, key=lambda one: one.engine != "SQLite")
+    def start(
+        engine: str,
+        workers: int,
+        shop: AbstractContextManager[BenchShop],
+        database: psutil.Process | None = None,
+    ) -> Contender:
+        return stack.enter_context(_serving(engine, workers, stack.enter_context(shop), database))
+
+    postgres = psutil.Process(server.pid)
+    return [
+        *(start("SQLite", workers, copied_in_sqlite(ORDERS)) for workers in _WORKERS),
+        *(
+            start("PostgreSQL", workers, server.copied(ORDERS, f"engines_{workers}"), postgres)
+            for workers in _WORKERS
+        ),
+    ]
+
+
+def _wait_for_workers(contenders: list[Contender]) -> None:
+    """Wait until none is starting any more: one that comes later would find no connection left."""
+    busy_ms = math.inf
+    while busy_ms > _IDLE_MS_PER_S:
+        before = [_cpu_ms(one.server) for one in contenders]
+        time.sleep(1)
+        after = [_cpu_ms(one.server) for one in contenders]
+        busy_ms = max(now - then for now, then in zip(after, before, strict=True))
 
 
 def main() -> None:
@@ -89,26 +128,23 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=32)
     options = parser.parse_args()
-    cores = frozenset(os.sched_getaffinity(0))
     with ExitStack() as stack:
-        server = stack.enter_context(postgresql())
-        contenders = _contenders(stack, server)
-        time.sleep(_SECONDS_TO_SETTLE)
+        contenders = _contenders(stack, stack.enter_context(postgresql()))
+        _wait_for_workers(contenders)
         for _ in range(options.rounds):
             for title in requests(contenders[0].shop, options.connections):
                 for one in contenders:
-                    sent = requests(one.shop, options.connections)[title]
-                    figures = load(
-                        one.port, sent, options.connections, options.seconds, cores=cores
-                    )
-                    one.rounds.setdefault(title, []).append(figures)
+                    one.measure(title, options.connections, options.seconds)
     print(
-        f"{len(cores)} cores shared by server processes, PostgreSQL and load;"
+        f"{len(os.sched_getaffinity(0))} cores shared by server processes, PostgreSQL and load;"
         f" {options.connections} connections; medians of {options.rounds} rounds of"
         f" {options.seconds:g} s.\n"
     )
-    print("| request | engine | workers | requests/s | ratio | p50, ms | p99, ms |")
-    print("|---|---|---:|---:|---:|---:|---:|")
+    print(
+        "| request | engine | workers | requests/s | ratio | p50, ms | p99, ms"
+        " | CPU of server, ms | of PostgreSQL, ms |"
+    )
+    print("|---|---|" + "---:|" * 7)
     for title in contenders[0].rounds:
         first = medians(contenders[0].rounds[title])["per_second"]
         for one in contenders:
@@ -116,7 +152,8 @@ def main() -> None:
             print(
                 f"| {title} | {one.name} | {figures['per_second']:.0f}"
                 f" | {figures['per_second'] / first:.2f}"
-                f" | {figures['p50_ms']:.1f} | {figures['p99_ms']:.1f} |"
+                f" | {figures['p50_ms']:.1f} | {figures['p99_ms']:.1f}"
+                f" | {figures['server_ms']:.2f} | {figures['database_ms']:.2f} |"
             )
 
 

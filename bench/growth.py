@@ -1,101 +1,148 @@
 """How long one request takes on 10 thousand, 100 thousand and a million orders, on both engines.
 
-    .venv/bin/python -m bench.growth [--seconds 1] [--rounds 3] [--sizes 10000 100000 1000000]
+    .venv/bin/python -m bench.growth [--seconds 20] [--sizes 10000 100000 1000000]
 
 One client asks, one request after the other, each for another customer's orders, drawn at random.
-The sizes take turns in each round, and the median over all rounds of each round's median is
-printed, with its ratio to that of the smallest shop. Shops are made once and kept; they grow by
-customers, each with a hundred orders of three items. A count of all orders, which only an
-administrator can ask for, grows with their number by nature.
+It goes round all shops with each request, so that whatever else the machine does meets all of them
+alike. The medians are printed, with their ratios to that of the smallest shop. Shops are made once
+and kept; they grow by customers, each with a hundred orders of three items. A count of all orders,
+which only an administrator can ask for, grows with their number by nature.
 """
 
 import argparse
+import http.client
 import os
 import random
+import statistics
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
+
 from bench.databases import kept_in_sqlite, postgresql
-from bench.requests import ONE_ORDER, PAGE, graphql, load, medians, start_server
+from bench.requests import ONE_ORDER, PAGE, start_server
 from bench.shop import ORDERS_PER_CUSTOMER, BenchShop
 
 _SIZES = (10_000, 100_000, 1_000_000)
-_DIFFERENT_REQUESTS = 1_000
-_SECONDS_TO_SETTLE = 3
-_UNCOUNTED_PAGE = PAGE.replace("totalCount", "")
+_ENGINES = ("SQLite", "PostgreSQL")
+_PAGE_ALONE = PAGE.replace("totalCount", "")
+_WARM_UP = 20  # statements are prepared, plans chosen, pages of the disk in memory
 
 
-def requests(shop: BenchShop, chance: random.Random) -> dict[str, Sequence[bytes]]:
-    """What is asked for, by what it is."""
-    customers = [chance.randint(1, shop.customers) for _ in range(_DIFFERENT_REQUESTS)]
-    numbers = [chance.randint(1, ORDERS_PER_CUSTOMER) for _ in customers]
-    orders = list(zip(customers, numbers, strict=True))
-    keys = [shop.key_of(customer) for customer in customers]
-    return {
-        "one order": [
-            graphql(shop.key_of(customer), ONE_ORDER, {"id": shop.order_id_of(customer, number)})
-            for customer, number in orders
-        ],
-        "50 orders, with `totalCount`": [graphql(key, PAGE, {}) for key in keys],
-        "50 orders, without": [graphql(key, _UNCOUNTED_PAGE, {}) for key in keys],
-        "one order, by an administrator": [
-            graphql(shop.admin_key, ONE_ORDER, {"id": shop.order_id_of(customer, number)})
-            for customer, number in orders
-        ],
-        "an administrator's first page of all, without `totalCount`": [
-            graphql(shop.admin_key, _UNCOUNTED_PAGE, {})
-        ],
-        "… with `totalCount`": [graphql(shop.admin_key, PAGE, {})],
-    }
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked for. A page has no order that it is asked for by."""
+
+    title: str
+    query: str
+    by_admin: bool
+    by_order: bool
+
+
+QUESTIONS = (
+    Question("one order", ONE_ORDER, by_admin=False, by_order=True),
+    Question("50 orders with `totalCount`", PAGE, by_admin=False, by_order=False),
+    Question("50 orders without", _PAGE_ALONE, by_admin=False, by_order=False),
+    Question("administrator: one order", ONE_ORDER, by_admin=True, by_order=True),
+    Question("administrator: 50 orders without", _PAGE_ALONE, by_admin=True, by_order=False),
+    Question("administrator: 50 orders with `totalCount`", PAGE, by_admin=True, by_order=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A shop that is served, and the client's connection to its server."""
+
+    engine: str
+    shop: BenchShop
+    connection: http.client.HTTPConnection
+
+    def ask(self, question: Question, chance: random.Random) -> float:
+        """Ask for orders of any customer; how many milliseconds it took."""
+        customer = chance.randint(1, self.shop.customers)
+        number = chance.randint(1, ORDERS_PER_CUSTOMER)
+        variables = {"id": self.shop.order_id_of(customer, number)} if question.by_order else {}
+        body = orjson.dumps({"query": question.query, "variables": variables})
+        key = self.shop.admin_key if question.by_admin else self.shop.key_of(customer)
+        headers = {"Authorization": key, "Content-Type": "application/json"}
+        started = time.perf_counter()
+        self.connection.request("POST", "/graphql", body, headers)
+        answer = self.connection.getresponse()
+        content = answer.read()
+        took = time.perf_counter() - started
+        if answer.status != 200 or b'"errors"' in content[:60]:
+            raise RuntimeError(f"the answer was no success: {content[:500]!r}")
+        return took * 1_000
+
+
+def _contenders(stack: ExitStack, sizes: list[int]) -> Iterator[Contender]:
+    database_server = stack.enter_context(postgresql())
+    cores = frozenset(os.sched_getaffinity(0))
+    for engine in _ENGINES:
+        for orders in sizes:
+            is_file = engine == "SQLite"
+            shop = kept_in_sqlite(orders) if is_file else database_server.kept(orders)
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            server, port = start_server(folder, shop.url, cores=cores)
+            stack.callback(server.wait, 30)
+            stack.callback(server.terminate)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            yield Contender(engine, shop, stack.enter_context(closing(connection)))
+
+
+def _ask_in_turn(
+    contenders: list[Contender], question: Question, seconds: float
+) -> list[list[float]]:
+    chance = random.Random(question.title)
+    for _ in range(_WARM_UP):
+        for one in contenders:
+            one.ask(question, chance)
+    took_ms: list[list[float]] = [[] for _ in contenders]
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        for one, own in zip(contenders, took_ms, strict=True):
+            own.append(one.ask(question, chance))
+    return took_ms
 
 
 def main() -> None:
     """Measure and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=1)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--sizes", type=int, nargs="+", default=_SIZES)
     options = parser.parse_args()
-    cores = frozenset(os.sched_getaffinity(0))
-    found: dict[tuple[str, str], dict[int, list[dict[str, float]]]] = {}
+    sizes = sorted(options.sizes)
     with ExitStack() as stack:
-        database_server = stack.enter_context(postgresql())
-        ports: list[tuple[str, BenchShop, int]] = []
-        for orders in options.sizes:
-            shops = {
-                "SQLite": kept_in_sqlite(orders),
-                "PostgreSQL": database_server.kept(orders),
-            }
-            for engine, shop in shops.items():
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-                server, port = start_server(folder, shop.url, cores=cores)
-                stack.callback(server.wait, 30)
-                stack.callback(server.terminate)
-                ports.append((engine, shop, port))
-        time.sleep(_SECONDS_TO_SETTLE)
-        for number in range(options.rounds):
-            for title in requests(ports[0][1], random.Random()):
-                for engine, shop, port in ports:
-                    sent = requests(shop, random.Random(number))[title]
-                    figures = load(port, sent, 1, options.seconds, warm_up_s=0.3, cores=cores)
-                    of_size = found.setdefault((title, engine), {}).setdefault(shop.orders, [])
-                    of_size.append(figures)
-    sizes = [f"{orders:,}" for orders in options.sizes]
-    ratios = [f"ratio at {size}" for size in sizes[1:]]
-    print(
-        f"{len(cores)} cores shared by server, PostgreSQL and client; milliseconds at each number"
-        f" of orders; medians of {options.rounds} rounds of {options.seconds:g} s.\n"
-    )
-    print(f"| request | engine | {' | '.join(sizes)} | {' | '.join(ratios)} |")
-    print("|---|---|" + "---:|" * (2 * len(sizes) - 1))
-    for (title, engine), rounds_of_size in found.items():
-        medians_ms = [medians(rounds)["p50_ms"] for rounds in rounds_of_size.values()]
-        ratios = [f"{later / medians_ms[0]:.2f}" for later in medians_ms[1:]]
-        times = [f"{one:.2f}" for one in medians_ms]
-        print(f"| {title} | {engine} | {' | '.join([*times, *ratios])} |", flush=True)
+        contenders = list(_contenders(stack, sizes))
+        cores = len(os.sched_getaffinity(0))
+        print(
+            f"{cores} cores shared by servers, PostgreSQL and client; medians of"
+            f" {options.seconds:g} s for each request, in milliseconds.\n"
+        )
+        numbers = [f"{size:,}" for size in sizes]
+        ratios = [f"ratio at {number}" for number in numbers[1:]]
+        print(f"| request | engine | {' | '.join([*numbers, *ratios])} | asked |")
+        print("|---|---|" + "---:|" * (len(numbers) + len(ratios) + 1))
+        for question in QUESTIONS:
+            took_ms = _ask_in_turn(contenders, question, options.seconds)
+            for engine in _ENGINES:
+                of_engine = [
+                    statistics.median(own)
+                    for one, own in zip(contenders, took_ms, strict=True)
+                    if one.engine == engine
+                ]
+                figures = [
+                    *(f"{one:.2f}" for one in of_engine),
+                    *(f"{one / of_engine[0]:.2f}" for one in of_engine[1:]),
+                ]
+                asked = len(took_ms[0])
+                print(
+                    f"| {question.title} | {engine} | {' | '.join(figures)} | {asked} |", flush=True
+                )
 
 
 if __name__ == "__main__":
