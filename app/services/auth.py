@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -30,6 +30,22 @@ _MARK = "ofk_"
 _PREFIX_LENGTH = len(_MARK) + 8
 _RANDOM_BYTES = 32
 _DIGITS = 43  # enough base-62 digits for 32 bytes
+
+# Made once: each request needs it.
+_KEY_BY_HASH = (
+    select(
+        col(tables.ApiKey.id),
+        col(tables.ApiKey.sha256),
+        col(tables.ApiKey.user_id),
+        col(tables.ApiKey.scopes),
+        col(tables.ApiKey.expires_at),
+        col(tables.User.is_admin),
+    )
+    .join(tables.User, col(tables.User.id) == tables.ApiKey.user_id)
+    .where(
+        col(tables.ApiKey.sha256) == bindparam("digest"), col(tables.ApiKey.revoked_at).is_(None)
+    )
+)
 
 LEGACY_KEY_ID = "legacy-jwt"
 """What stands for a key's id when a token of the legacy shop was sent: it has no record here."""
@@ -83,21 +99,8 @@ class Authenticator:
         if (claims := self._legacy_tokens.read(key)) is not None:
             return await self._bearer(claims)
         digest = hash_key(key)
-        key_row, user_row = tables.ApiKey, tables.User
-        statement = (
-            select(
-                col(key_row.id),
-                col(key_row.sha256),
-                col(key_row.user_id),
-                col(key_row.scopes),
-                col(key_row.expires_at),
-                col(user_row.is_admin),
-            )
-            .join(user_row, col(user_row.id) == key_row.user_id)
-            .where(col(key_row.sha256) == digest, col(key_row.revoked_at).is_(None))
-        )
         async with self._database.read() as connection:
-            row = (await connection.execute(statement)).one_or_none()
+            row = (await connection.execute(_KEY_BY_HASH, {"digest": digest})).one_or_none()
         if row is None:
             raise UnknownKey
         key_id, sha256, user_id, scopes, expires_at, is_admin = row
