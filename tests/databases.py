@@ -4,9 +4,11 @@ import asyncio
 import shutil
 import sqlite3
 import threading
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,12 +46,51 @@ class Databases(ABC):
     def run(self, url: str, statement: str) -> list[tuple[Any, ...]]:
         """Execute a statement past the application, and commit."""
 
+    @abstractmethod
+    @contextmanager
+    def for_folder(self, folder: Path, *, migrated: bool = True) -> Iterator["Home"]:
+        """A database without rows, or without tables, for programs that run in a folder."""
+
+    @abstractmethod
+    def empty_again(self, url: str) -> None:
+        """Remove all tables, or the database, if that is for the application to make."""
+
+    @abstractmethod
+    def is_in_use(self, url: str) -> bool:
+        """Whether somebody is connected."""
+
+    @abstractmethod
+    def wait_until_left(self, url: str) -> None:
+        """Wait until nobody is connected, who may have been killed a moment ago.
+
+        Raises:
+            AssertionError: somebody stays.
+        """
+
     first_of_a_change: str
     """How the first statement begins that waits where changes are kept out."""
 
     @abstractmethod
-    def keep_changes_out(self, url: str) -> Callable[[], None]:
-        """Let nobody place orders as if another process did; what it returns lets them again."""
+    def keep_changes_out(self, url: str, *tables: str) -> Callable[[], None]:
+        """Let nobody place orders as if another process did; what it returns lets them again.
+
+        Args:
+            url: The database.
+            tables: What else must not be changed; SQLite keeps changes out of all tables.
+        """
+
+
+@dataclass(frozen=True)
+class Home:
+    """A database where the programs find it that run in a folder with this environment."""
+
+    databases: Databases
+    url: str
+    environment: Mapping[str, str]
+
+    def run(self, statement: str) -> list[tuple[Any, ...]]:
+        """Execute a statement past the application, and commit."""
+        return self.databases.run(self.url, statement)
 
 
 class SQLiteDatabases(Databases):
@@ -76,9 +117,29 @@ class SQLiteDatabases(Databases):
             shutil.copy(self.migrated, _path(url))
             yield url
 
+    @contextmanager
+    def for_folder(self, folder: Path, *, migrated: bool = True) -> Iterator[Home]:
+        # The default of the settings. The folder is a test's own, and goes with it.
+        path = folder / "data" / "orders.db"
+        if migrated:
+            path.parent.mkdir(parents=True)
+            shutil.copy(self.migrated, path)
+        yield Home(self, sqlite_url(path), {})
+
+    def empty_again(self, url: str) -> None:
+        path = _path(url)
+        for file in path.parent.glob(f"{path.name}*"):
+            file.unlink()
+
+    def is_in_use(self, url: str) -> bool:
+        return Path(f"{_path(url)}-wal").exists()
+
+    def wait_until_left(self, url: str) -> None:
+        """Nothing: who was killed has let go of the file."""
+
     first_of_a_change = "BEGIN IMMEDIATE"
 
-    def keep_changes_out(self, url: str) -> Callable[[], None]:
+    def keep_changes_out(self, url: str, *tables: str) -> Callable[[], None]:
         connection = sqlite3.connect(_path(url), isolation_level=None)
         connection.execute("BEGIN IMMEDIATE")
 
@@ -122,7 +183,9 @@ class PostgreSQLDatabases(Databases):
     @contextmanager
     def empty(self) -> Iterator[str]:
         name = self._create("template0")
-        yield self._url(name)
+        url = self._url(name)
+        yield url
+        self.wait_until_left(url)
         self._drop(name)
 
     @contextmanager
@@ -130,16 +193,36 @@ class PostgreSQLDatabases(Databases):
         name = self._clean.pop() if self._clean else self._create(self._template)
         url = self._url(name)
         yield url
+        self.wait_until_left(url)
         if spoilt:
             self._drop(name)
         else:
             self._admin.execute(_CLEAN, url)
             self._clean.append(name)
 
+    @contextmanager
+    def for_folder(self, folder: Path, *, migrated: bool = True) -> Iterator[Home]:
+        with self.fresh() if migrated else self.empty() as url:
+            yield Home(self, url, {"ORDERS_DATABASE_URL": url})
+
+    def empty_again(self, url: str) -> None:
+        self._admin.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public", url)
+
+    def is_in_use(self, url: str) -> bool:
+        return bool(self.run(url, _OTHERS))
+
+    def wait_until_left(self, url: str) -> None:
+        # A server process notices a moment later that its client is gone, and ends what it is at.
+        deadline = time.monotonic() + _SECONDS_TO_LEAVE
+        while others := self.run(url, _OTHERS):
+            assert time.monotonic() < deadline, f"connections were left open: {others}"
+            time.sleep(0.005)
+
     first_of_a_change = "INSERT INTO order_counters"
 
-    def keep_changes_out(self, url: str) -> Callable[[], None]:
-        return self._admin.hold("LOCK TABLE order_counters IN EXCLUSIVE MODE", url)
+    def keep_changes_out(self, url: str, *tables: str) -> Callable[[], None]:
+        locked = ", ".join(("order_counters", *tables))
+        return self._admin.hold(f"LOCK TABLE {locked} IN EXCLUSIVE MODE", url)
 
     def run(self, url: str, statement: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self._admin.execute(statement, url)]
@@ -157,11 +240,14 @@ class PostgreSQLDatabases(Databases):
         self._admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-# Whoever was killed in a test may hold rows.
+_SECONDS_TO_LEAVE = 20
+_OTHERS = (
+    "SELECT pid, application_name, state, query FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    " AND backend_type = 'client backend'"
+)
 _CLEAN = "; ".join(
     [
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
         *(f"DELETE FROM {table.name}" for table in reversed(tables.metadata.sorted_tables)),
         "ALTER SEQUENCE order_events_seq_seq RESTART",
         "ALTER SEQUENCE order_words_seq_seq RESTART",

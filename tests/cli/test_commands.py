@@ -4,7 +4,6 @@ import json
 import multiprocessing
 import os
 import re
-import sqlite3
 import stat
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ import pytest
 from app.cli.program import run
 from app.db import migrations
 from app.domain import clock
+from tests.databases import Home, PostgreSQLDatabases
 from tests.shop import TABLE, UNKNOWN
 
 # A process of its own for each command, forked from one that has imported the program already.
@@ -73,15 +73,21 @@ class Terminal:
         return done.stderr
 
 
-@pytest.fixture
-def terminal(tmp_path: Path) -> Terminal:
-    return Terminal(tmp_path)
+class DatabaseTerminal(Terminal):
+    """Runs `orders` in a folder of its own, on a database of its own."""
 
+    def __init__(self, folder: Path, home: Home) -> None:
+        super().__init__(folder)
+        self.home = home
 
-@pytest.fixture
-def migrated_terminal(terminal: Terminal) -> Terminal:
-    terminal.ok("migrate")
-    return terminal
+    def run(self, *arguments: str, **environment: str) -> Done:
+        return super().run(*arguments, **{**self.home.environment, **environment})
+
+    @property
+    def keys_file(self) -> Path:
+        """Where the demo's keys are kept."""
+        [file] = (self.folder / "data").glob("*.demo-keys.json")
+        return file
 
 
 def test_help_names_every_command(terminal: Terminal) -> None:
@@ -93,12 +99,11 @@ def test_help_names_every_command(terminal: Terminal) -> None:
 
 
 class TestMigrate:
-    def test_makes_the_folder_and_can_be_repeated(self, terminal: Terminal) -> None:
+    def test_makes_the_folder(self, terminal: Terminal) -> None:
         assert terminal.fails("migrate", "--check") == (
             "orders: there is no database at data/orders.db: run `orders migrate` first\n"
         )
         assert not (terminal.folder / "data").exists()
-        assert terminal.ok("migrate") == ""
         assert terminal.ok("migrate") == ""
         terminal.ok("migrate", "--check")
 
@@ -113,9 +118,31 @@ class TestMigrate:
         terminal.ok("migrate")
         assert stat.S_IMODE((folder / "orders.db").stat().st_mode) == 0o660
 
-    def test_commands_ask_for_it(self, terminal: Terminal) -> None:
+    def test_can_be_repeated(self, empty_terminal: DatabaseTerminal) -> None:
+        assert empty_terminal.fails("migrate", "--check").endswith(": run `orders migrate` first\n")
+        for _ in range(2):
+            assert empty_terminal.ok("migrate") == ""
+        assert empty_terminal.run("migrate", "--check") == Done(
+            0, "", "The database is up to date.\n"
+        )
+        empty_terminal.home.run("UPDATE alembic_version SET version_num = '0003'")
+        assert "is not up to date: run `orders migrate` first" in empty_terminal.fails(
+            "migrate", "--check"
+        )
+
+    def test_says_what_it_found_on_a_server(
+        self, postgresql_databases: PostgreSQLDatabases, tmp_path: Path
+    ) -> None:
+        with postgresql_databases.for_folder(tmp_path, migrated=False) as home:
+            place = home.url.rpartition("@")[2]
+            assert DatabaseTerminal(tmp_path, home).fails("migrate", "--check") == (
+                f"orders: the database at {place} is not up to date: run `orders migrate` first\n"
+            )
+            assert home.run("SELECT 1 FROM pg_tables WHERE schemaname = 'public'") == []
+
+    def test_commands_ask_for_it(self, empty_terminal: DatabaseTerminal) -> None:
         for command in (["demo"], ["users", "list"], ["keys", "create", "a@b.example"]):
-            assert "run `orders migrate` first" in terminal.fails(*command)
+            assert "run `orders migrate` first" in empty_terminal.fails(*command)
 
     def test_a_file_that_is_no_database(self, terminal: Terminal) -> None:
         (terminal.folder / "data").mkdir()
@@ -138,44 +165,44 @@ def test_wrong_settings(terminal: Terminal) -> None:
 
 
 class TestDemo:
-    def test_is_idempotent_and_keeps_its_keys(self, migrated_terminal: Terminal) -> None:
+    def test_is_idempotent_and_keeps_its_keys(self, migrated_terminal: DatabaseTerminal) -> None:
         first = json.loads(migrated_terminal.ok("demo", "--json"))
         assert set(first) == {"customer", "admin"}
         assert json.loads(migrated_terminal.ok("demo", "--json")) == first
         shown = migrated_terminal.ok("demo").split()
         assert shown == ["customer", first["customer"], "administrator", first["admin"]]
-        kept = migrated_terminal.folder / "data" / "orders.demo-keys.json"
+        kept = migrated_terminal.keys_file
         assert stat.S_IMODE(kept.stat().st_mode) == 0o600
         assert len(migrated_terminal.ok("users", "list").splitlines()) == 4
         assert len(migrated_terminal.ok("products", "list").splitlines()) == 41
 
-    def test_is_not_added_to_other_peoples_data_unasked(self, migrated_terminal: Terminal) -> None:
+    def test_is_not_added_to_other_peoples_data_unasked(
+        self, migrated_terminal: DatabaseTerminal
+    ) -> None:
         run = migrated_terminal
         run.ok("users", "add", "ann@shop.example")
-        path = run.folder / "data" / "orders.db"
-        with sqlite3.connect(
-            path
-        ) as database:  # of an older version, which nobody asked to migrate
-            database.execute("UPDATE alembic_version SET version_num = '0003'")
-        database.close()
-        before = path.read_bytes()
+        # Of an older version, which nobody asked to migrate.
+        run.home.run("UPDATE alembic_version SET version_num = '0003'")
+        before = self._content(run.home)
         message = "orders: database holds users that are not the demo's: "
         assert run.fails("serve", "--demo", "--port", "0").startswith(message)
-        assert path.read_bytes() == before
-        with sqlite3.connect(path) as database:
-            database.execute(f"UPDATE alembic_version SET version_num = '{migrations.newest()}'")
-        database.close()
+        assert self._content(run.home) == before
+        run.home.run(f"UPDATE alembic_version SET version_num = '{migrations.newest()}'")
         assert run.fails("demo").startswith(message)
         assert len(run.ok("users", "list").splitlines()) == 2
         run.ok("demo", "--force")
         assert len(run.ok("users", "list").splitlines()) == 5
 
-    def test_may_have_other_users_added_to_it(self, migrated_terminal: Terminal) -> None:
+    def _content(self, home: Home) -> list[object]:
+        names = ("alembic_version", "users", "api_keys", "products", "orders", "order_events")
+        return [home.run(f"SELECT * FROM {name}") for name in names]
+
+    def test_may_have_other_users_added_to_it(self, migrated_terminal: DatabaseTerminal) -> None:
         first = migrated_terminal.ok("demo", "--json")
         migrated_terminal.ok("users", "add", "ann@shop.example")
         assert migrated_terminal.ok("demo", "--json") == first
 
-    def test_survives_what_people_do(self, migrated_terminal: Terminal) -> None:
+    def test_survives_what_people_do(self, migrated_terminal: DatabaseTerminal) -> None:
         first = json.loads(migrated_terminal.ok("demo", "--json"))
         # A revoked key is replaced; the other one stays.
         migrated_terminal.ok("keys", "revoke", first["customer"][:12])
@@ -183,19 +210,18 @@ class TestDemo:
         assert second["admin"] == first["admin"]
         assert second["customer"] != first["customer"]
         # A new database beside the old file takes the same keys.
-        for file in (migrated_terminal.folder / "data").glob("orders.db*"):
-            file.unlink()
+        migrated_terminal.home.databases.empty_again(migrated_terminal.home.url)
         migrated_terminal.ok("migrate")
         assert json.loads(migrated_terminal.ok("demo", "--json")) == second
         # A damaged file is replaced.
-        kept = migrated_terminal.folder / "data" / "orders.demo-keys.json"
+        kept = migrated_terminal.keys_file
         kept.write_text("{")
         third = json.loads(migrated_terminal.ok("demo", "--json"))
         assert json.loads(kept.read_text()) == third
 
 
 class TestUsersAndKeys:
-    def test_a_users_life(self, migrated_terminal: Terminal) -> None:
+    def test_a_users_life(self, migrated_terminal: DatabaseTerminal) -> None:
         run = migrated_terminal
         id_ = run.ok("users", "add", "Ann@Shop.example", "--name", "Ann Lee").strip()
         boss = run.ok("users", "add", "boss@shop.example", "--admin", "--id", UNKNOWN).strip()
@@ -226,10 +252,10 @@ class TestUsersAndKeys:
         assert run.ok("keys", "revoke", key[:12]) == ""
         assert "revoked" in run.ok("keys", "list").splitlines()[1]
 
-    def test_a_name_can_not_steer_the_terminal(self, migrated_terminal: Terminal) -> None:
+    def test_a_name_can_not_steer_the_terminal(self, sqlite_terminal: DatabaseTerminal) -> None:
         name = "A\x1b[31mnn\n\tLee\u202e\u2028\x9b\x7f é\u3000李"
-        migrated_terminal.ok("users", "add", "ann@shop.example", "--name", name)
-        _, ann = migrated_terminal.ok("users", "list").split("\n")[:-1]
+        sqlite_terminal.ok("users", "add", "ann@shop.example", "--name", name)
+        _, ann = sqlite_terminal.ok("users", "list").split("\n")[:-1]
         assert r"  A\x1b[31mnn\n\tLee\u202e\u2028\x9b\x7f é\u3000李  no " in ann.replace(
             "\u3000", r"\u3000"
         )
@@ -248,11 +274,15 @@ class TestUsersAndKeys:
             ("keys revoke ofk_nothing", "prefix begins no working key: ofk_nothing."),
         ],
     )
-    def test_refusals(self, migrated_terminal: Terminal, command: str, message: str) -> None:
+    def test_refusals(
+        self, migrated_terminal: DatabaseTerminal, command: str, message: str
+    ) -> None:
         migrated_terminal.ok("users", "add", "a@b.example")
         assert migrated_terminal.fails(*command.split()) == f"orders: {message}\n"
 
-    def test_a_prefix_of_several_keys_revokes_none(self, migrated_terminal: Terminal) -> None:
+    def test_a_prefix_of_several_keys_revokes_none(
+        self, migrated_terminal: DatabaseTerminal
+    ) -> None:
         migrated_terminal.ok("users", "add", "a@b.example")
         for _ in range(2):
             migrated_terminal.ok("keys", "create", "a@b.example")
@@ -261,9 +291,9 @@ class TestUsersAndKeys:
         )
         assert "revoked" not in migrated_terminal.ok("keys", "list")
 
-    def test_wrong_usage_is_2(self, migrated_terminal: Terminal) -> None:
+    def test_wrong_usage_is_2(self, sqlite_terminal: DatabaseTerminal) -> None:
         for command in ("keys create a --scope all", "keys create a --expires-in soon"):
-            done = migrated_terminal.run(*command.split())
+            done = sqlite_terminal.run(*command.split())
             assert (done.returncode, done.stdout) == (2, "")
 
 
@@ -278,7 +308,7 @@ class TestProducts:
         assert "Traceback" not in done.stderr
         return done.stderr if done.returncode else "ok"
 
-    def test_csv_and_json_lines_are_upserted(self, migrated_terminal: Terminal) -> None:
+    def test_csv_and_json_lines_are_upserted(self, migrated_terminal: DatabaseTerminal) -> None:
         run = migrated_terminal
         rows = f'{TABLE},"table, brown",t.webp,19.99,\n{UNKNOWN},stool,,5,"two\nlines"\n'
         assert self._import(run, "p.csv", "\ufeff" + self.CSV + rows) == "ok"
@@ -306,12 +336,12 @@ class TestProducts:
         ],
     )
     def test_a_bad_line_imports_nothing(
-        self, migrated_terminal: Terminal, line: str, message: str
+        self, sqlite_terminal: DatabaseTerminal, line: str, message: str
     ) -> None:
         text = f"{self.CSV}{UNKNOWN},good,,1,\n{line}\n"
-        said = self._import(migrated_terminal, "p.csv", text)
+        said = self._import(sqlite_terminal, "p.csv", text)
         assert said == f"orders: p.csv: nothing was imported\n{message}\n"
-        assert len(migrated_terminal.ok("products", "list").splitlines()) == 1
+        assert len(sqlite_terminal.ok("products", "list").splitlines()) == 1
 
     @pytest.mark.parametrize(
         ("content", "lacking"),
@@ -323,9 +353,9 @@ class TestProducts:
         ],
     )
     def test_a_header_without_a_needed_column(
-        self, migrated_terminal: Terminal, content: str, lacking: str
+        self, sqlite_terminal: DatabaseTerminal, content: str, lacking: str
     ) -> None:
-        assert self._import(migrated_terminal, "p.csv", content) == (
+        assert self._import(sqlite_terminal, "p.csv", content) == (
             "orders: p.csv: nothing was imported\n"
             f"line 1: the header lacks {lacking} (columns are separated by commas)\n"
         )
@@ -341,31 +371,33 @@ class TestProducts:
         ],
     )
     def test_files_of_another_kind(
-        self, migrated_terminal: Terminal, content: bytes, message: str
+        self, sqlite_terminal: DatabaseTerminal, content: bytes, message: str
     ) -> None:
-        assert message in self._import(migrated_terminal, "p.jsonl", content)
+        assert message in self._import(sqlite_terminal, "p.jsonl", content)
 
 
 @pytest.mark.parametrize("command", ["users list", "keys list", "products list", "usage"])
-def test_reading_does_not_wait_for_who_writes(migrated_terminal: Terminal, command: str) -> None:
-    database = sqlite3.connect(migrated_terminal.folder / "data" / "orders.db")
-    database.execute("BEGIN IMMEDIATE")
+def test_reading_does_not_wait_for_who_writes(
+    migrated_terminal: DatabaseTerminal, command: str
+) -> None:
+    home = migrated_terminal.home
+    tables = ("users", "api_keys", "products", "rest_usage", "alembic_version")
+    let_in = home.databases.keep_changes_out(home.url, *tables)
     try:
         assert len(migrated_terminal.ok(*command.split()).splitlines()) == 1
     finally:
-        database.close()
+        let_in()
 
 
 class TestUsage:
     HEADER = ("CALLER", "KEY", "PATH", "CALLS", "LAST", "SEEN", "IN", "GRAPHQL")
 
-    def _shop(self, terminal: Terminal) -> tuple[str, str, str]:
+    def _shop(self, terminal: DatabaseTerminal) -> tuple[str, str, str]:
         """Two users and a key; their calls are put in as a server writes them."""
         ann = terminal.ok("users", "add", "ann@b.example").strip()
         boss = terminal.ok("users", "add", "boss@b.example", "--admin").strip()
         key = terminal.ok("keys", "create", ann, "--name", "till 2").strip()
-        database = sqlite3.connect(terminal.folder / "data" / "orders.db")
-        [(key_id,)] = database.execute("SELECT id FROM api_keys")
+        [(key_id,)] = terminal.home.run("SELECT id FROM api_keys")
         today = clock.now().date()
         for days_ago, user, used, path, calls in (
             (0, ann, key_id, "/orders/get_all", 2),
@@ -376,15 +408,13 @@ class TestUsage:
             (8, UNKNOWN, "a" * 24, "/orders/add", 1),
         ):
             day = str(today - timedelta(days=days_ago))
-            database.execute(
-                "INSERT INTO rest_usage VALUES (?, ?, ?, ?, ?, ?)",
-                (day, user, used, path, calls, f"{day}T00:00:01.000000Z"),
+            terminal.home.run(
+                "INSERT INTO rest_usage VALUES"
+                f" ('{day}', '{user}', '{used}', '{path}', {calls}, '{day}T00:00:01.000000Z')"
             )
-        database.commit()
-        database.close()
         return ann, boss, key[:12]
 
-    def test_a_row_for_each_caller_and_path(self, migrated_terminal: Terminal) -> None:
+    def test_a_row_for_each_caller_and_path(self, migrated_terminal: DatabaseTerminal) -> None:
         _, _, prefix = self._shop(migrated_terminal)
         today = clock.now().date()
         seen = [f"{today - timedelta(days=ago)}T00:00:01.000Z" for ago in (0, 29, 8)]
@@ -411,7 +441,7 @@ class TestUsage:
         assert tuple(lines[0].split()) == self.HEADER
         assert "deleteOrders" in migrated_terminal.ok("usage", "--days", "31")
 
-    def test_for_a_program(self, migrated_terminal: Terminal) -> None:
+    def test_for_a_program(self, migrated_terminal: DatabaseTerminal) -> None:
         ann, _, prefix = self._shop(migrated_terminal)
         today = clock.now().date()
         [used] = json.loads(migrated_terminal.ok("usage", "--days", "7", "--json"))
@@ -426,7 +456,7 @@ class TestUsage:
             "days": {str(today - timedelta(days=6)): 3, str(today): 2},
         }
 
-    def test_nobody(self, migrated_terminal: Terminal) -> None:
+    def test_nobody(self, migrated_terminal: DatabaseTerminal) -> None:
         assert tuple(migrated_terminal.ok("usage").split()) == self.HEADER
         assert json.loads(migrated_terminal.ok("usage", "--json")) == []
         assert migrated_terminal.run("usage", "--days", "0").returncode == 2

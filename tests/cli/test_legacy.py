@@ -1,9 +1,7 @@
 """`orders import legacy` and `orders export legacy`, as a person or a script uses them."""
 
 import json
-import shutil
 import signal
-import sqlite3
 import stat
 import subprocess
 import sys
@@ -13,27 +11,23 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_commands import Terminal
+from tests.cli.test_commands import DatabaseTerminal, Terminal
+from tests.databases import Databases, Home
 from tests.e2e.server import ROOT
 from tests.legacy_dump import LegacyShop, order, user, write_file
 from tests.services.legacy.test_importing import EVERYTHING
 
 
 @pytest.fixture
-def terminal(tmp_path: Path, migrated: Path) -> Terminal:
-    (tmp_path / "data").mkdir()
-    shutil.copy(migrated, tmp_path / "data" / "orders.db")
-    return Terminal(tmp_path)
+def terminal(migrated_terminal: DatabaseTerminal) -> DatabaseTerminal:
+    return migrated_terminal
 
 
-def everything(folder: Path) -> list[list[Any]]:
-    connection = sqlite3.connect(folder / "data" / "orders.db")
-    found = [connection.execute(statement).fetchall() for statement in EVERYTHING]
-    connection.close()
-    return found
+def everything(home: Home) -> list[list[Any]]:
+    return [home.run(statement) for statement in EVERYTHING]
 
 
-def test_a_dirty_dump_twice(terminal: Terminal) -> None:
+def test_a_dirty_dump_twice(terminal: DatabaseTerminal) -> None:
     shop = LegacyShop(300)
     shop.write(terminal.folder / "dump" / "shop", "bson", gz=True)
     (terminal.folder / "dump" / "shop" / "carts.bson.gz").write_bytes(b"")
@@ -70,9 +64,9 @@ def test_a_dirty_dump_twice(terminal: Terminal) -> None:
         str(orders["reasons"]["status_invalid"]),
     ] in lines
     assert ["collection", "passed", "over", "shop/carts"] in lines
-    before = everything(terminal.folder)
+    before = everything(terminal.home)
     again = terminal.ok("import", "legacy", "dump", "--report", "again.json")
-    assert everything(terminal.folder) == before
+    assert everything(terminal.home) == before
     second = json.loads((terminal.folder / "again.json").read_text())
     for name in shop.expected:
         assert second[name]["imported"] == 0
@@ -81,14 +75,14 @@ def test_a_dirty_dump_twice(terminal: Terminal) -> None:
     assert again.splitlines()[3].split()[2] == "0"
 
 
-def test_a_dry_run_leaves_no_trace(terminal: Terminal) -> None:
+def test_a_dry_run_leaves_no_trace(terminal: DatabaseTerminal) -> None:
     LegacyShop(120).write(terminal.folder / "dump")
-    before = everything(terminal.folder)
+    before = everything(terminal.home)
     files = set(terminal.folder.iterdir())
     done = terminal.run("import", "legacy", "dump", "--dry-run")
     assert done.stdout.split()[:5] == ["READ", "WOULD", "IMPORT", "UNCHANGED", "SKIPPED"]
     assert done.stderr.endswith("This was a dry run: nothing was imported.\n")
-    assert everything(terminal.folder) == before
+    assert everything(terminal.home) == before
     assert {file for file in terminal.folder.iterdir() if not file.name.startswith(".")} == {
         file for file in files if not file.name.startswith(".")
     }
@@ -98,10 +92,10 @@ def test_a_dry_run_leaves_no_trace(terminal: Terminal) -> None:
     )
     assert len((terminal.folder / "r.jsonl").read_text().splitlines()) > 10
     assert json.loads((terminal.folder / "r.json").read_text())["dry_run"] is True
-    assert everything(terminal.folder) == before
+    assert everything(terminal.home) == before
 
 
-def test_what_is_gone_from_the_dump_is_named(terminal: Terminal) -> None:
+def test_what_is_gone_from_the_dump_is_named(terminal: DatabaseTerminal) -> None:
     LegacyShop(40, dirty=False).write(terminal.folder / "dump")
     arguments = ("import", "legacy", "dump", "--report", "r.json")
     terminal.ok(*arguments)
@@ -118,10 +112,7 @@ def test_what_is_gone_from_the_dump_is_named(terminal: Terminal) -> None:
         lines = [line.split() for line in done.stdout.splitlines()]
         assert ["orders", "gone", "from", "the", "dump", "stays", "here", "3"] in lines
     # What is deleted here as well is not looked for any more, nor for a file of rejects.
-    connection = sqlite3.connect(terminal.folder / "data" / "orders.db")
-    connection.execute("DELETE FROM orders WHERE id > ?", (gone[0],))
-    connection.commit()
-    connection.close()
+    terminal.home.run(f"DELETE FROM orders WHERE id > '{gone[0]}'")
     terminal.ok(*arguments)
     report = json.loads((terminal.folder / "r.json").read_text())
     assert report["gone_from_dump"] == {"orders": {"records": 1, "ids": gone[:1]}}
@@ -142,30 +133,31 @@ class TestRefusals:
             ("bad/orders.json --rejects bad/orders.json", "bad/orders.json is being imported"),
         ],
     )
-    def test_each_is_one_sentence(self, terminal: Terminal, arguments: str, message: str) -> None:
+    def test_each_is_one_sentence(
+        self, terminal: DatabaseTerminal, arguments: str, message: str
+    ) -> None:
         (terminal.folder / "empty").mkdir()
         LegacyShop(20, dirty=False).write(terminal.folder / "dump")
         shop = LegacyShop(1, dirty=False)
         (terminal.folder / "bad").mkdir()
         bad = write_file(terminal.folder / "bad", "orders", shop.documents("orders"), "canonical")
         bad.write_text(bad.read_text() + '{"_id":\n')
-        before = everything(terminal.folder)
+        before = everything(terminal.home)
         said = terminal.fails("import", "legacy", *arguments.split())
         assert said.startswith("orders: ")
         assert message in said
         assert len(said.splitlines()) == 1
-        assert everything(terminal.folder) == before
+        assert everything(terminal.home) == before
         assert not list(terminal.folder.glob("*.jsonl"))
 
-    def test_asks_for_a_migrated_database(self, tmp_path: Path) -> None:
-        terminal = Terminal(tmp_path)
-        LegacyShop(1, dirty=False).write(tmp_path / "dump")
+    def test_asks_for_a_migrated_database(self, empty_terminal: DatabaseTerminal) -> None:
+        LegacyShop(1, dirty=False).write(empty_terminal.folder / "dump")
         for command in ("import", "export"):
-            said = terminal.fails(command, "legacy", "dump")
+            said = empty_terminal.fails(command, "legacy", "dump")
             assert "run `orders migrate` first" in said
 
 
-def test_export_and_import_elsewhere(terminal: Terminal, migrated: Path) -> None:
+def test_export_and_import_elsewhere(terminal: DatabaseTerminal) -> None:
     LegacyShop(150, dirty=False).write(terminal.folder / "dump")
     terminal.ok("import", "legacy", "dump")
     table = [line.split() for line in terminal.ok("export", "legacy", "out").splitlines()]
@@ -188,42 +180,46 @@ def test_export_and_import_elsewhere(terminal: Terminal, migrated: Path) -> None
     terminal.ok("export", "legacy", "out", "--force")
 
 
-def test_a_broken_off_import_goes_on_where_it_stopped(tmp_path: Path, migrated: Path) -> None:
+def test_a_broken_off_import_goes_on_where_it_stopped(databases: Databases, tmp_path: Path) -> None:
     LegacyShop(10_000).write(tmp_path / "dump")
-    for name in ("whole", "broken"):
-        (tmp_path / name / "data").mkdir(parents=True)
-        shutil.copy(migrated, tmp_path / name / "data" / "orders.db")
-    Terminal(tmp_path / "whole").ok("import", "legacy", "../dump")
-    status, said, first = _stopped_after_a_batch(tmp_path / "broken", signal.SIGINT)
-    assert (status, said) == (
-        130,
-        "orders: the import was broken off; what was imported by then stays, and running it again"
-        " goes on from there\n",
-    )
-    status, said, second = _stopped_after_a_batch(tmp_path / "broken", signal.SIGKILL)
-    assert (status, said) == (-signal.SIGKILL, "")
-    report = tmp_path / "report.json"
-    Terminal(tmp_path / "broken").ok("import", "legacy", "../dump", "--report", str(report))
-    tally = json.loads(report.read_text())["orders"]
-    assert 0 < first < second == tally["unchanged"]
-    assert tally["imported"] > 0
-    assert everything(tmp_path / "broken") == everything(tmp_path / "whole")
-    assert not list((tmp_path / "broken").glob(".*.tmp"))
+    folders = tmp_path / "whole", tmp_path / "broken"
+    for folder in folders:
+        folder.mkdir()
+    with databases.for_folder(folders[0]) as home:
+        DatabaseTerminal(folders[0], home).ok("import", "legacy", "../dump")
+        whole = everything(home)
+    with databases.for_folder(folders[1]) as home:
+        status, said, first = _stopped_after_a_batch(folders[1], home, signal.SIGINT)
+        assert (status, said) == (
+            130,
+            "orders: the import was broken off; what was imported by then stays, and running it"
+            " again goes on from there\n",
+        )
+        status, said, second = _stopped_after_a_batch(folders[1], home, signal.SIGKILL)
+        assert (status, said) == (-signal.SIGKILL, "")
+        report = tmp_path / "report.json"
+        DatabaseTerminal(folders[1], home).ok(
+            "import", "legacy", "../dump", "--report", str(report)
+        )
+        tally = json.loads(report.read_text())["orders"]
+        assert 0 < first < second == tally["unchanged"]
+        assert tally["imported"] > 0
+        assert everything(home) == whole
+    assert not list(folders[1].glob(".*.tmp"))
 
 
-def _stopped_after_a_batch(folder: Path, by: signal.Signals) -> tuple[int, str, int]:
+def _stopped_after_a_batch(folder: Path, home: Home, by: signal.Signals) -> tuple[int, str, int]:
     """Import, and send a signal once there are more orders: exit status, what was said, orders."""
-    connection = sqlite3.connect(folder / "data" / "orders.db", timeout=30)
 
     def orders() -> int:
-        [count] = connection.execute("SELECT count(*) FROM orders").fetchone()
+        [(count,)] = home.run("SELECT count(*) FROM orders")
         return int(count)
 
     before = orders()
     process = subprocess.Popen(
         [sys.executable, "-m", "app", "import", "legacy", "../dump"],
         cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **home.environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -235,12 +231,12 @@ def _stopped_after_a_batch(folder: Path, by: signal.Signals) -> tuple[int, str, 
     finally:
         process.send_signal(by)
         _, said = process.communicate()
-    after = orders()
-    connection.close()
-    return process.returncode, said, after
+    # A commit that was under way when its client was killed is finished.
+    home.databases.wait_until_left(home.url)
+    return process.returncode, said, orders()
 
 
-def test_names_of_a_dump_can_not_steer_the_terminal(terminal: Terminal) -> None:
+def test_names_of_a_dump_can_not_steer_the_terminal(terminal: DatabaseTerminal) -> None:
     folder = terminal.folder / "dump"
     folder.mkdir()
     odd = {"": 1, "a\x1b[2J\nb": 1}

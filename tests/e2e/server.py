@@ -75,11 +75,17 @@ def filled(folder: Path, migrated: Path) -> Mapping[str, str]:
     path.parent.mkdir()
     shutil.copy(migrated, path)
 
-    async def fill() -> Mapping[str, str]:
-        async with open_shop(sqlite_url(path)) as shop:
+    return fill(sqlite_url(path))
+
+
+def fill(url: str) -> Mapping[str, str]:
+    """Put a small shop with orders into a migrated, empty database, and return its keys."""
+
+    async def do() -> Mapping[str, str]:
+        async with open_shop(url) as shop:
             await shop.add(TABLE, STOOL)
             await shop.add(LAMP)
             await shop.add(TABLE, key="other")
             return shop.keys
 
-    return asyncio.run(fill())
+    return asyncio.run(do())

@@ -2,12 +2,14 @@
 
 import asyncio
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from tests.e2e.server import Server, filled, running
+from tests.e2e.server import Server, fill, running
 from tests.shop import TABLE
 
 REST = {
@@ -26,12 +28,16 @@ GRAPHQL = {
 }
 
 
-def test_processes_share_idempotency_keys(migrated: Path, tmp_path: Path) -> None:
-    first, second, third = (tmp_path / name for name in ("first", "second", "third"))
-    for folder in (first, second, third):
+def test_processes_share_idempotency_keys(database_url: str, tmp_path: Path) -> None:
+    headers = {"Authorization": fill(database_url)["customer"], "Idempotency-Key": "k"}
+    folders = [tmp_path / name for name in ("first", "second", "third")]
+    for folder in folders:
         folder.mkdir()
-    headers = {"Authorization": filled(first, migrated)["customer"], "Idempotency-Key": "k"}
-    database = {"ORDERS_DATABASE_URL": f"sqlite+aiosqlite:///{first / 'data' / 'orders.db'}"}
+
+    @contextmanager
+    def server(folder: Path) -> Iterator[Server]:
+        with running(folder, ORDERS_DATABASE_URL=database_url) as started:
+            yield started
 
     async def send(servers: list[Server]) -> list[Any]:
         async with httpx.AsyncClient(headers=headers, timeout=20) as client:
@@ -46,12 +52,12 @@ def test_processes_share_idempotency_keys(migrated: Path, tmp_path: Path) -> Non
         assert [answer.text for answer in answers[::2]] == ["ORDER SUCCESS"] * len(answers[::2])
         return [answer.json()["data"]["addOrder"] for answer in answers[1::2]]
 
-    with running(first) as one, running(second, **database) as other:
+    with server(folders[0]) as one, server(folders[1]) as other:
         placed = asyncio.run(send([one, other]))
         assert (
             placed
             == [{"order": {"id": placed[0]["order"]["id"], "number": 3}, "userErrors": []}] * 6
         )
         one.stop(signal.SIGTERM)
-        with running(third, **database) as restarted:
+        with server(folders[2]) as restarted:
             assert asyncio.run(send([restarted])) == placed[:3]

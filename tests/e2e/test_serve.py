@@ -15,14 +15,26 @@ import httpx
 import pytest
 
 from app.graphql.schema import build_schema
-from tests.e2e.server import ROOT, Server, running
+from tests.databases import Databases, Home
+from tests.e2e.server import ROOT, Server, fill, running
 from tests.shop import CUSTOMER
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("demo"), "--demo") as server:
+def demo(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("demo")
+    with (
+        databases.for_folder(folder, migrated=False) as home,
+        running(folder, "--demo", **home.environment) as server,
+    ):
         yield server
+
+
+@pytest.fixture
+def home(databases: Databases, tmp_path: Path) -> Iterator[Home]:
+    """A database without tables, on each engine."""
+    with databases.for_folder(tmp_path, migrated=False) as made:
+        yield made
 
 
 def test_the_curl_lines_shown_work_as_they_are(demo: Server) -> None:
@@ -89,10 +101,10 @@ def test_a_large_body_is_refused_on_a_socket(demo: Server) -> None:
     assert list(refused.json()) == ["msg"]
 
 
-def test_a_second_start_shows_the_same_keys(tmp_path: Path) -> None:
+def test_a_second_start_shows_the_same_keys(tmp_path: Path, home: Home) -> None:
     shown = []
     for _ in range(2):
-        with running(tmp_path, "--demo") as server:
+        with running(tmp_path, "--demo", **home.environment) as server:
             shown.append(re.findall(r"ofk_\w+", server.shown))
             assert httpx.get(f"{server.url}/readyz").status_code == 200
             assert server.stop(signal.SIGINT) == 0
@@ -100,12 +112,29 @@ def test_a_second_start_shows_the_same_keys(tmp_path: Path) -> None:
     assert shown[0] == shown[1]
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_requests_in_flight_finish(tmp_path: Path, workers: str, number: int) -> None:
-    with running(tmp_path, "--demo", "--workers", workers) as server:
+@pytest.mark.parametrize(
+    ("engine", "workers", "number"),
+    [
+        *(
+            ("sqlite", workers, number)
+            for workers in ("1", "2")
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        ),
+        # How a signal gets to the processes is no matter of the engine.
+        ("postgresql", "1", signal.SIGINT),
+        ("postgresql", "2", signal.SIGTERM),
+    ],
+)
+def test_requests_in_flight_finish(
+    request: pytest.FixtureRequest, tmp_path: Path, engine: str, workers: str, number: int
+) -> None:
+    databases: Databases = request.getfixturevalue(f"{engine}_databases")
+    with (
+        databases.for_folder(tmp_path) as home,
+        running(tmp_path, "--workers", workers, **home.environment) as server,
+    ):
         port = int(server.url.rsplit(":", 1)[1])
-        key = server.key("Customer's key")
+        key = fill(home.url)["customer"]
         # The first answer shows that a worker is up; the next request is sent by halves.
         assert httpx.get(f"{server.url}/healthz", timeout=30).status_code == 200
         body = b'{"orderId": []}'
@@ -154,11 +183,15 @@ def test_what_is_broken_off_is_a_line_in_the_log(tmp_path: Path, timeout_s: str)
     assert log.count("broken off, because the program stops") == 1
 
 
-def _start(folder: Path, *paths: Path) -> subprocess.Popen[str]:
+def _start(folder: Path, *paths: Path, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "app", "serve", "--demo", "--port", "0"],
         cwd=folder,
-        env={"PYTHONPATH": ":".join(map(str, (*paths, ROOT))), "PATH": "/usr/bin:/bin"},
+        env={
+            "PYTHONPATH": ":".join(map(str, (*paths, ROOT))),
+            "PATH": "/usr/bin:/bin",
+            **environment,
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -176,9 +209,9 @@ def test_an_interrupt_amid_the_imports_is_quiet(tmp_path: Path) -> None:
     assert process.returncode == 130
 
 
-def test_an_interrupt_while_the_demo_is_made_is_quiet(tmp_path: Path) -> None:
-    process = _start(tmp_path)
-    while process.poll() is None and not (tmp_path / "data" / "orders.db-wal").exists():
+def test_an_interrupt_while_the_demo_is_made_is_quiet(tmp_path: Path, home: Home) -> None:
+    process = _start(tmp_path, **home.environment)
+    while process.poll() is None and not home.databases.is_in_use(home.url):
         time.sleep(0.005)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
@@ -203,14 +236,14 @@ def test_a_port_in_use_is_explained(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_a_database_the_server_says_so(tmp_path: Path) -> None:
-    with running(tmp_path) as server:
+def test_without_a_database_the_server_says_so(tmp_path: Path, home: Home) -> None:
+    with running(tmp_path, **home.environment) as server:
         assert "run `orders migrate` first" in server.shown
         assert httpx.get(f"{server.url}/readyz").status_code == 503
         assert httpx.get(f"{server.url}/healthz").status_code == 200
         headers = {"Authorization": "ofk_x"}
         assert httpx.get(f"{server.url}/orders/get_all", headers=headers).status_code == 503
-        environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+        environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **home.environment}
         for arguments in (
             ["migrate"],
             ["users", "add", "a@b.example", "--id", CUSTOMER],

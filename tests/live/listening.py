@@ -9,11 +9,12 @@ from typing import Any
 
 import httpx
 import orjson
+import pytest
 import websockets
 from websockets.asyncio.client import ClientConnection
 
 from app.db.database import Database
-from app.db.engine import open_database
+from app.db.engine import DatabaseOptions, open_database
 from app.domain.ids import UserId
 from app.domain.order import EventSource, NewItem, NewOrder, ShippingMethod
 from app.domain.principal import Principal, Scope
@@ -22,13 +23,17 @@ from app.services.auth import create_key, revoke_key
 from app.services.events import last_position
 from app.services.order_placing import add_order
 from app.services.users import find_user
-from tests.databases import sqlite_url
+from tests.databases import Databases, Home
 from tests.e2e.server import Server, running
 
 PRODUCT = "0000000d0200000000000001"
 EVENTS = """subscription ($orderId: ID, $types: [OrderEventType!], $after: String) {
   orderEvents(orderId: $orderId, types: $types, after: $after) {
     cursor node { id type orderId fromStatus toStatus source } } }"""
+# How a server can hear of what other processes have done.
+EVERY_WAY = pytest.mark.parametrize(
+    "live", ["sqlite", "postgresql", "postgresql by LISTEN"], indirect=True, scope="session"
+)
 SUBPROTOCOL = websockets.Subprotocol("graphql-transport-ws")
 
 
@@ -37,7 +42,8 @@ class LiveServer:
     """A server process with the demo shop, and the same database opened by this process too."""
 
     server: Server
-    folder: Path
+    home: Home
+    listen_url: str = ""
 
     @property
     def url(self) -> str:
@@ -53,8 +59,8 @@ class LiveServer:
 
     @asynccontextmanager
     async def database(self) -> AsyncGenerator[Database]:
-        """The database as another process has it: nothing but the file tells of its writes."""
-        database = open_database(sqlite_url(self.folder / "data" / "orders.db"))
+        """The database as another process has it."""
+        database = open_database(self.home.url, DatabaseOptions(listen_url=self.listen_url))
         try:
             yield database
         finally:
@@ -90,11 +96,17 @@ class LiveServer:
 
 
 @contextmanager
-def live_server(folder: Path, **settings: object) -> Iterator[LiveServer]:
-    lines = [f"ORDERS_{name.upper()}={value}\n" for name, value in settings.items()]
-    (folder / ".env").write_text("".join(lines))
-    with running(folder, "--demo") as server:
-        yield LiveServer(server, folder)
+def live_server(
+    databases: Databases, folder: Path, *, listens: bool = False, **settings: object
+) -> Iterator[LiveServer]:
+    """Start a server; `listens` has it hear of others' commits by LISTEN, which PostgreSQL has."""
+    with databases.for_folder(folder, migrated=False) as home:
+        listen_url = home.url if listens else ""
+        if listens:
+            settings["database_listen_url"] = listen_url
+        environment = {f"ORDERS_{name.upper()}": str(value) for name, value in settings.items()}
+        with running(folder, "--demo", **home.environment, **environment) as server:
+            yield LiveServer(server, home, listen_url)
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ import httpx
 import pytest
 
 from app.domain.principal import Scope
-from tests.live.listening import EVENTS, LiveServer, stream
+from tests.live.listening import EVENTS, EVERY_WAY, LiveServer, stream
 
 SUBSCRIBE = {"query": EVENTS}
 EVENT_STREAM = {"Accept": "text/event-stream"}
 
 
+@EVERY_WAY
 async def test_resumed_from_a_cursor(live: LiveServer) -> None:
     cursor = await live.now()
     heard, placed = [], []

@@ -2,25 +2,40 @@
 
 import asyncio
 import signal
+from collections.abc import Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.databases import Databases
 from tests.live.listening import listening, live_server, stream
 
 
 @pytest.mark.parametrize(
-    ("workers", "number", "poll_interval_s"),
+    ("engine", "settings", "number"),
     # One process needs no polling; of several, another one may have taken the order.
-    [(1, signal.SIGINT, 60), (2, signal.SIGTERM, 0.05)],
+    [
+        ("sqlite", {"workers": 1, "live_poll_interval_s": 60}, signal.SIGINT),
+        ("sqlite", {"workers": 2, "live_poll_interval_s": 0.05}, signal.SIGTERM),
+        ("postgresql", {"workers": 1, "live_poll_interval_s": 60}, signal.SIGINT),
+        (
+            "postgresql",
+            {"workers": 2, "live_poll_interval_s": 60, "listens": True},
+            signal.SIGTERM,
+        ),
+    ],
 )
 async def test_a_stopping_server_ends_streams_at_once(
-    tmp_path: Path, workers: int, number: int, poll_interval_s: float
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    engine: str,
+    settings: Mapping[str, Any],
+    number: int,
 ) -> None:
-    settings = {"workers": workers, "live_poll_interval_s": poll_interval_s}
-    with live_server(tmp_path, **settings) as live:
+    databases: Databases = request.getfixturevalue(f"{engine}_databases")
+    with live_server(databases, tmp_path, **settings) as live:
         async with listening(live, live.customer) as busy, listening(live, live.customer) as idle:
             await busy.subscribe("1", {"after": await live.now()})
             async with (

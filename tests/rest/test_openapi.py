@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
@@ -15,7 +14,8 @@ from starlette.routing import Route
 
 from app.main import create_app
 from app.rest.openapi import document
-from tests.e2e.server import filled, running
+from tests.databases import Databases
+from tests.e2e.server import fill, running
 from tests.shop import TABLE, UNKNOWN, Shop, settings_for
 
 DOCUMENT: dict[str, Any] = orjson.loads(orjson.dumps(document(body_limit_bytes=1_000_000)))
@@ -180,11 +180,12 @@ async def _taken_as_the_schema_says(shop: Shop, body: object) -> None:
 
 
 @pytest.fixture(scope="module")
-def served(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("schemathesis")
-    keys = filled(folder, migrated)
-    with running(folder) as server:
-        yield Served(server.url, keys)
+    with databases.for_folder(folder) as home:
+        keys = fill(home.url)
+        with running(folder, **home.environment) as server:
+            yield Served(server.url, keys)
 
 
 CONFIG = {
