@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import clock
 from app.domain.changes import ErrorPolicy, distinct_ids, restored
-from app.domain.errors import InvalidInput, Problem, ProblemCode
+from app.domain.errors import Contended, InvalidInput, Problem, ProblemCode
 from app.domain.ids import OrderId
 from app.domain.order import EventSource, EventType, Order
 from app.domain.principal import Principal, Scope
@@ -55,6 +55,7 @@ async def restore_orders(
     Raises:
         Forbidden: the key lacks `admin`.
         InvalidInput: nothing was brought back; see `on_error`.
+        Contended: an order was brought back and deleted by others meanwhile.
     """
     authorize_restoring(principal)
     ids = distinct_ids((("ids", position), order_id) for position, order_id in enumerate(order_ids))
@@ -67,6 +68,11 @@ async def restore_orders(
     ]
     # Stored first and asked about afterwards: what is in an order's way may come at any moment.
     back = await store_where_free(connection, wanted)
+    # Another one may have brought an order back and deleted it again since its deletion was read.
+    # From here on it is there, for this transaction alone, and can't be deleted.
+    latest = await last_deletions(connection, list(back))
+    if any(latest[order_id].version != deletions[order_id].version for order_id in back):
+        raise Contended
     problems = await _problems(connection, principal, ids, back, deletions)
     if problems and on_error is ErrorPolicy.REJECT_ALL:
         raise InvalidInput(*problems)
