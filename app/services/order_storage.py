@@ -6,7 +6,7 @@ another transaction does between a look and a write. Orders are changed in the o
 and id, so that of two transactions that want the same ones one waits for the other, and not both.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -32,11 +32,11 @@ T = TypeVar("T")
 # Made once: they are a part of the busiest write.
 _WHERE_FREE = upsert(tables.Order).on_conflict_do_nothing().returning(col(tables.Order.id))
 _COUNTER = tables.OrderCounter
-_NEXT_NUMBER = upsert(_COUNTER)
-_NEXT_NUMBER = _NEXT_NUMBER.on_conflict_do_update(
+_NUMBERS = upsert(_COUNTER)
+_GIVE_NUMBERS = _NUMBERS.on_conflict_do_update(
     index_elements=[_COUNTER.user_id],
-    set_={"last_order_number": _COUNTER.last_order_number + 1},
-)
+    set_={"last_order_number": _COUNTER.last_order_number + _NUMBERS.excluded.last_order_number},
+).returning(col(_COUNTER.user_id), col(_COUNTER.last_order_number))
 
 
 async def accessible_by_id(
@@ -53,10 +53,21 @@ async def accessible_by_id(
 
 async def next_number(connection: AsyncConnection, user_id: UserId) -> int:
     """The number of the user's next order, which is given with it."""
-    statement = _NEXT_NUMBER.values(user_id=user_id, last_order_number=1).returning(
-        col(_COUNTER.last_order_number)
-    )
-    return (await connection.execute(statement)).scalar_one()
+    return (await give_numbers(connection, {user_id: 1}))[user_id]
+
+
+async def give_numbers(
+    connection: AsyncConnection, counts: Mapping[UserId, int]
+) -> dict[UserId, int]:
+    """The last of as many numbers as each user's next orders need, which are given with it."""
+    rows = [
+        {"user_id": user_id, "last_order_number": count}
+        # Each by its place, so that of two that need the same counters one waits for the other.
+        for user_id, count in sorted(counts.items())
+    ]
+    return {
+        UserId(user_id): last for user_id, last in await connection.execute(_GIVE_NUMBERS, rows)
+    }
 
 
 async def store_orders(connection: AsyncConnection, orders: Sequence[Order]) -> None:
@@ -135,7 +146,7 @@ async def store_changes(
     Returns:
         The ids of those stored. The others are not at the version before any more, or gone.
     """
-    await _lock(connection, orders, for_deletion=False)
+    await lock_orders(connection, orders, for_deletion=False)
     alike: dict[tuple[object, datetime], list[Order]] = {}
     for order in orders:
         alike.setdefault((getattr(order, column), order.updated_at), []).append(order)
@@ -155,7 +166,7 @@ async def delete_stored(connection: AsyncConnection, orders: Sequence[Order]) ->
     Returns:
         The ids of those deleted. The others are not at the version before any more, or gone.
     """
-    await _lock(connection, orders, for_deletion=True)
+    await lock_orders(connection, orders, for_deletion=True)
     row = tables.Order
     deleted: set[OrderId] = set()
     for some in _in_parts(orders):
@@ -164,8 +175,8 @@ async def delete_stored(connection: AsyncConnection, orders: Sequence[Order]) ->
     return deleted
 
 
-async def _lock(
-    connection: AsyncConnection, orders: Sequence[Order], *, for_deletion: bool
+async def lock_orders(
+    connection: AsyncConnection, orders: Iterable[Order], *, for_deletion: bool
 ) -> None:
     """Have the orders for this transaction, those that are still there.
 

@@ -9,6 +9,7 @@ creation and get their numbers in that order, so a run that was broken off gives
 import asyncio
 import filecmp
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -41,7 +42,7 @@ from app.services.legacy.report import ImportReport, Tally
 from app.services.legacy.scan import REPEATED, REPEATED_BEFORE, Scan, documents_of
 from app.services.legacy.values import Impossible
 from app.services.order_queries import order_from_row, select_orders
-from app.services.order_storage import store_orders
+from app.services.order_storage import give_numbers, lock_orders, store_orders
 from app.services.products import each_product, products_by_id, replace_products
 from app.services.search import index_customer
 from app.services.users import each_user, replace_users, users_by_id
@@ -303,26 +304,12 @@ async def _merge_orders(
 
 async def _add_orders(connection: AsyncConnection, orders: Sequence[Order]) -> None:
     """Store orders that come sorted by creation, with the next numbers of their users."""
-    counter = tables.OrderCounter
-    last = dict.fromkeys((order.user_id for order in orders), 0)
-    found = await connection.execute(
-        select(col(counter.user_id), col(counter.last_order_number)).where(
-            col(counter.user_id).in_(list(last))
-        )
-    )
-    last |= {UserId(user_id): number for user_id, number in found}
+    last = await give_numbers(connection, Counter(order.user_id for order in orders))
     numbered = []
-    for order in orders:
-        last[order.user_id] += 1
+    for order in reversed(orders):
         numbered.append(replace(order, number=last[order.user_id]))
-    statement = upsert(counter)
-    await connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[counter.user_id],
-            set_={"last_order_number": statement.excluded.last_order_number},
-        ),
-        [{"user_id": user_id, "last_order_number": number} for user_id, number in last.items()],
-    )
+        last[order.user_id] -= 1
+    numbered.reverse()
     await store_orders(connection, numbered)
     await record_events(
         connection,
@@ -339,13 +326,15 @@ async def _choose_changed(
 ) -> dict[OrderId, tuple[Order, Order]]:
     """Of orders that the dump has changed, those to be written: as they are, and as they become."""
     ids = [id_ for id_, _, _ in batch]
-    touched = await _touched_orders(connection, ids)
     statement = select_orders(col(tables.Order.id).in_(ids))
     here = {row[0]: order_from_row(row) for row in await connection.execute(statement)}
+    await lock_orders(connection, here.values(), for_deletion=True)
+    # From here on nobody else changes them, and who did since they were read is in the log.
+    touched = await _touched_orders(connection, ids)
     updated: dict[OrderId, tuple[Order, Order]] = {}
     for id_, _, content in batch:
-        old, new = here[id_], unpack_order(content)
-        if id_ in touched:
+        old, new = here.get(id_), unpack_order(content)
+        if old is None or id_ in touched:
             tally.keep("changed_here")
         elif old.user_id != new.user_id:
             tally.keep("user_changed")
