@@ -267,11 +267,12 @@ class EventFeed:
                 # What is committed between the two is read now, and looked for again next time.
                 version = await self._database.log_version()
                 if version != read_at:
-                    await self._read()
-                read_at = version
+                    settled = await self._read()
+                    # Less may be complete by then, where somebody has begun to write.
+                    read_at = version if settled is None or settled >= version else None
             except Unavailable:
                 log.warning("the event log could not be read; it will be tried again")
-                pause = max(pause, _RETRY_S)
+                read_at, pause = None, _RETRY_S
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._committed.wait()
@@ -284,14 +285,15 @@ class EventFeed:
         for subscription in list(self._subscriptions):
             subscription.end(Unavailable())
 
-    async def _read(self) -> None:
-        more = True
-        while more:
+    async def _read(self) -> int | None:
+        """Hand out what is new in the log; up to where it was complete, None for its end."""
+        while True:
             async with self._database.read() as connection:
                 page = await events_after(connection, self._position, EventFilter(), _PAGE_SIZE)
-            more = page.more
             for event in page.events:
                 self._position = event.position
                 for owner in (event.user_id, None):
                     for subscription in self._joined.get(owner, ()):
                         subscription.offer(event)
+            if not page.more:
+                return page.settled

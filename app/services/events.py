@@ -128,10 +128,14 @@ class EventFilter:
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """Events in the log's order, and whether more follow."""
+    """Events in the log's order, and whether more follow.
+
+    `settled` is up to where the log was complete when it was read; None for its end.
+    """
 
     events: tuple[OrderEvent, ...]
     more: bool
+    settled: int | None = None
 
 
 def visible_events(
@@ -201,7 +205,7 @@ async def events_after(
     else:
         statement = _events_of_types(wanted.types, conditions, size + 1)
     events = tuple(_event_from_row(found) for found in await connection.execute(statement))
-    return EventPage(events[:size], more=len(events) > size)
+    return EventPage(events[:size], len(events) > size, settled)
 
 
 async def events_of_orders(
@@ -262,12 +266,16 @@ async def first_positions(
 
 
 async def last_position(connection: AsyncConnection) -> EventPosition:
-    """Where the log ends: what a reader who begins here can get is new to everybody."""
+    """Where the log ends: what a reader who begins here can get is new to everybody.
+
+    The position of an event that is there: a number that was given and not used may be given again
+    after a crash of the server.
+    """
+    statement = select(func.max(tables.OrderEvent.seq))
     settled = await event_order.settled_until(connection)
     if settled is not None:
-        return EventPosition(settled)
-    seq = await connection.scalar(select(func.max(tables.OrderEvent.seq)))
-    return EventPosition(seq or START.seq)
+        statement = statement.where(col(tables.OrderEvent.seq) <= settled)
+    return EventPosition(await connection.scalar(statement) or START.seq)
 
 
 async def last_deletions(
