@@ -31,6 +31,8 @@ _NAME = "orders-graphql"
 _COMPANIONS = Path("data")
 # Longer than the server waits: what it says is better than a timeout of ours.
 _PATIENCE_S = 5.0
+# How long a command may do nothing in the middle of a change.
+_LONGEST_IDLE_MS = 60_000
 # A server of 17 or newer knows it; to others it must not be mentioned.
 _LIMIT_TRANSACTIONS = (
     "SELECT set_config(name, '{}ms', false) FROM pg_settings WHERE name = 'transaction_timeout'"
@@ -98,7 +100,9 @@ class PostgreSQLDatabase(Database):
         self._dsn = dsn_of(url)
         self._pool_size = pool_size
         self._has_pooler = pgbouncer
-        self._limit_ms = None if statement_timeout_s is None else round(statement_timeout_s * 1_000)
+        self._limit_ms = (
+            None if statement_timeout_s is None else max(round(statement_timeout_s * 1_000), 1)
+        )
         connect_args: dict[str, Any] = {"dsn": self._dsn, "timeout": connect_timeout_s}
         if statement_timeout_s is not None:
             connect_args["command_timeout"] = statement_timeout_s + _PATIENCE_S
@@ -107,25 +111,29 @@ class PostgreSQLDatabase(Database):
             # and would be another client's: a wrong answer without an error.
             connect_args |= {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
         else:
-            connect_args["server_settings"] = {"application_name": _NAME}
+            settings = {"application_name": _NAME}
             if self._limit_ms is not None:
-                connect_args["server_settings"] |= {
-                    "statement_timeout": f"{self._limit_ms}ms",
-                    "idle_in_transaction_session_timeout": f"{self._limit_ms}ms",
-                }
+                settings["statement_timeout"] = f"{self._limit_ms}ms"
+            connect_args["server_settings"] = settings
         pool: dict[str, Any] = {
             "pool_size": pool_size,
             "max_overflow": 0,
             "pool_timeout": pool_wait_s,
             "pool_use_lifo": True,
         }
+        writer_args = {
+            **connect_args,
+            "async_creator_fn": partial(self._connect, limits_transactions=True),
+        }
+        if not pgbouncer:
+            # Who hangs amid a change keeps rows from others, and events from who reads the log.
+            idle_ms = _LONGEST_IDLE_MS if self._limit_ms is None else self._limit_ms
+            writer_args["server_settings"] = {
+                **connect_args["server_settings"],
+                "idle_in_transaction_session_timeout": f"{idle_ms}ms",
+            }
         self._writers: AsyncEngine = create_async_engine(
-            "postgresql+asyncpg://",
-            connect_args={
-                **connect_args,
-                "async_creator_fn": partial(self._connect, limits_transactions=True),
-            },
-            **pool,
+            "postgresql+asyncpg://", connect_args=writer_args, **pool
         )
         self._readers: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
