@@ -29,6 +29,15 @@ class _NothingIsHeard(Exception):
     """The connection leads to a pooler."""
 
 
+_LOST = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    _NothingIsHeard,
+)
+
+
 class Wakeups:
     """The connection on which a process tells and hears.
 
@@ -66,8 +75,8 @@ class Wakeups:
         while True:
             try:
                 await self._talk()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, _NothingIsHeard) as e:
-                self._say(str(e))
+            except _LOST as error:
+                self._say(str(error) or type(error).__name__)
             await asyncio.sleep(_RETRY_S)
 
     def _say(self, reason: str) -> None:
@@ -97,7 +106,9 @@ class Wakeups:
             if await connection.fetchval("SELECT pg_backend_pid()") != own:
                 raise _NothingIsHeard(_A_POOLER)
             await connection.add_listener(_CHANNEL, hear)
-            self._told = ""
+            if self._told:
+                log.info("there is word of other processes' commits again")
+                self._told = ""
             self._on_word()  # of what was not heard before
             while True:
                 with suppress(TimeoutError):
