@@ -4,7 +4,10 @@ import logging
 import sys
 from asyncio import CancelledError
 
+import stamina.instrumentation
 import structlog
+
+log = structlog.stdlib.get_logger()
 
 
 class _BrokenOff(logging.Filter):
@@ -72,3 +75,15 @@ def configure_logging(level: str, style: str) -> None:
     logging.getLogger("uvicorn.access").disabled = True
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("aiosqlite").setLevel(logging.INFO)
+    stamina.instrumentation.set_on_retry_hooks([_log_retry])
+
+
+def _log_retry(details: stamina.instrumentation.RetryDetails) -> None:
+    """A line for each time that a change is tried again, in place of the library's own."""
+    said = getattr(details.caused_by.__cause__, "orig", None) or details.caused_by
+    log.warning(
+        "others were in the way; the change is tried again",
+        attempt=details.retry_num + 1,
+        wait_s=round(details.wait_for, 3),
+        reason=str(said).partition("\n")[0],
+    )
