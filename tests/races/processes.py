@@ -1,11 +1,12 @@
 """Several `orders serve` processes over one database, and many clients of each."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -15,9 +16,14 @@ from app.domain.ids import new_object_id
 from app.services.auth import create_key
 from app.services.users import add_user
 from tests.e2e.server import Server, running
+from tests.races.wholeness import Rows
 from tests.shop import fill_shop
 
 QUIET = {"ORDERS_COST_BUDGET": "0", "ORDERS_LOG_LEVEL": "warning", "ORDERS_LOG_FORMAT": "json"}
+
+
+WAITING = "FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+"""The end of a statement about those connections of PostgreSQL that wait for another one."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,25 @@ async def opened(url: str, options: DatabaseOptions | None = None) -> AsyncGener
         yield database
     finally:
         await database.dispose()
+
+
+def rows_of(database: Database) -> Rows:
+    """What executes statements there."""
+
+    async def rows(statement: str) -> list[tuple[Any, ...]]:
+        async with database.read() as connection:
+            return [tuple(row) for row in await connection.exec_driver_sql(statement)]
+
+    return rows
+
+
+async def eventually(met: Callable[[], Awaitable[object]], *, within_s: float = 60) -> None:
+    """Return once that is so; fail if it is not for that long."""
+    async with asyncio.timeout(within_s):
+        while True:
+            if await met():
+                return
+            await asyncio.sleep(0.01)
 
 
 @contextmanager

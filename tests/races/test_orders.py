@@ -16,7 +16,7 @@ from app.rest.bodies import ORDER_SUCCESS
 from tests.databases import Databases
 from tests.graphql.writing import mutation, new_order
 from tests.races.history import Logged, State, replay
-from tests.races.processes import Fleet, clients_of, new_customers
+from tests.races.processes import Fleet, clients_of, new_customers, opened, rows_of
 from tests.races.wholeness import ITEMS, violations
 from tests.shop import LAMP, STOOL, TABLE
 
@@ -42,18 +42,17 @@ async def test_numbers_go_on_without_gap_or_twin(databases: Databases, fleet: Fl
             *(add_some(client, place) for client in clients for place in range(CLIENTS))
         )
 
-    def rows(statement: str) -> Sequence[tuple[Any, ...]]:
-        return databases.run(fleet.url, statement)
-
     every_one = len(fleet.servers) * CLIENTS * ORDERS_EACH
     assert [one for some in answers for one in some] == [(200, ORDER_SUCCESS)] * every_one
-    placed = rows(
-        "SELECT count(*), count(DISTINCT address) FROM orders WHERE user_id IN"
-        f" ({', '.join(map(repr, customers))})"
-    )
-    assert placed == [(every_one, every_one)]
     assert len(BOUGHT) == ITEMS
-    assert violations(rows, customers, engine=databases.name) == []
+    async with opened(fleet.url) as database:
+        rows = rows_of(database)
+        placed = await rows(
+            "SELECT count(*), count(DISTINCT address) FROM orders WHERE user_id IN"
+            f" ({', '.join(map(repr, customers))})"
+        )
+        assert placed == [(every_one, every_one)]
+        assert await violations(rows, customers, engine=databases.name) == []
 
 
 STATUSES = {"PENDING": "pending", "DELIVERY": "delivery", "COMPLETED": "completed"}
