@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.cli.test_commands import Terminal
 from tests.e2e.server import ROOT, running
 from tests.servers import PostgresServer
 
+ODD = "a/b?c#d@e%f:g h&i"
 START = "start the server there, or correct ORDERS_DATABASE_URL"
 
 
@@ -25,10 +27,14 @@ def server() -> Iterator[PostgresServer]:
         created.run_sql("CREATE ROLE clerk LOGIN PASSWORD 'right'")
         created.run_sql("CREATE ROLE full LOGIN CONNECTION LIMIT 0")
         created.run_sql("CREATE DATABASE shop")
+        created.run_sql(f"CREATE ROLE odd LOGIN PASSWORD '{ODD}'")
+        created.run_sql("CREATE DATABASE odd OWNER odd")
         created.admit(
             "host all postgres all trust",
             "host all full all trust",
             "host shop clerk all scram-sha-256",
+            "host odd odd all scram-sha-256",
+            "local odd odd scram-sha-256",
         )
         created.restart()
         yield created
@@ -238,14 +244,30 @@ class TestRefusal:
         assert "se@c" not in said
 
 
-def test_one_of_several_hosts_that_writes_is_found(
-    server: PostgresServer, terminal: Terminal
-) -> None:
-    hosts = f"127.0.0.1:1,127.0.0.1:{server.port}"
-    done = terminal.run(
-        "migrate",
-        ORDERS_DATABASE_URL=f"postgresql://postgres@{hosts}/postgres?target_session_attrs=read-write",
-    )
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://odd:SECRET@127.0.0.1:PORT/odd",
+        "postgres://odd:SECRET@127.0.0.1:PORT/odd?sslmode=prefer",
+        "postgresql+asyncpg://odd:SECRET@127.0.0.1:PORT/odd",
+        "postgresql://odd@127.0.0.1:PORT/odd?password=SECRET",
+        "postgresql://odd@127.0.0.1:PORT/odd",
+        "postgresql://odd:SECRET@127.0.0.1:1,127.0.0.1:PORT/odd?target_session_attrs=read-write",
+        "postgresql://odd:SECRET@/odd?host=FOLDER&port=PORT",
+        "postgresql:///odd?user=odd&password=SECRET&host=FOLDER&port=PORT",
+        "postgresql://odd:SECRET@ENCODED:PORT/odd",
+    ],
+)
+def test_forms_of_the_url(server: PostgresServer, terminal: Terminal, url: str) -> None:
+    words = {
+        "SECRET": quote(ODD, safe=""),
+        "PORT": str(server.port),
+        "FOLDER": str(server.folder),
+        "ENCODED": quote(str(server.folder), safe=""),
+    }
+    given = re.sub("|".join(words), lambda found: words[found[0]], url)
+    # For the one that has none itself.
+    done = terminal.run("migrate", ORDERS_DATABASE_URL=given, PGPASSWORD=ODD)
     assert (done.returncode, done.stderr) == (0, f"The database is at migration {newest()}.\n")
 
 

@@ -6,6 +6,7 @@ beyond that, such as a prepared statement, is found by the next one to whom it i
 
 import asyncio
 import os
+import re
 import subprocess
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
@@ -39,8 +40,14 @@ IN_BETWEEN = (
     "a pooler such as PgBouncer is in between, and would mix up answers; set"
     " ORDERS_DATABASE_PGBOUNCER=true"
 )
-# As docs/postgresql.md has it.
-INI = {"server_login_retry": "1", "server_connect_timeout": "5", "query_wait_timeout": "10"}
+# What docs/postgresql.md says, but for where to listen and to whom.
+INI = {
+    name: value
+    for name, value in re.findall(
+        r"^(\w+) = (.*)$", (ROOT / "docs" / "postgresql.md").read_text(), re.MULTILINE
+    )
+    if name.startswith(("server_", "query_"))
+}
 
 
 @pytest.fixture(scope="module")
