@@ -86,6 +86,7 @@ def database_options(settings: Settings, *, serving: bool = False) -> DatabaseOp
         statement_timeout_s=settings.database_statement_timeout_s if serving else None,
         pgbouncer=settings.database_pgbouncer,
         listen_url=settings.database_listen_url if serving else "",
+        replica_url=settings.database_replica_url if serving else "",
     )
 
 

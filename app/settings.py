@@ -86,6 +86,10 @@ class Settings(BaseSettings):
         description="PostgreSQL: the server reached directly, to hear of others' events at once;"
         " empty to look every now and then.",
     )
+    database_replica_url: str = Field(
+        "",
+        description="PostgreSQL: a replica, for what callers read; empty for none.",
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     workers: int = Field(1, ge=1, le=64, description="Server processes.")
@@ -235,9 +239,9 @@ class Settings(BaseSettings):
                 raise ValueError("must name a database after the host: postgresql://host/orders")
         return url
 
-    @field_validator("database_listen_url")
+    @field_validator("database_listen_url", "database_replica_url")
     @classmethod
-    def _listens_on_postgresql(cls, url: str) -> str:
+    def _is_on_on_postgresql(cls, url: str) -> str:
         if url and not url.startswith(_POSTGRESQL):
             raise ValueError(f"must begin with {_POSTGRESQL[0]}")
         if url:
@@ -280,6 +284,12 @@ class Settings(BaseSettings):
             raise ValueError(
                 "must be a date or time such as 2027-06-30 or 2027-06-30T12:00Z"
             ) from None
+
+    @model_validator(mode="after")
+    def _a_file_has_no_replica(self) -> Self:
+        if self.database_replica_url and self.database_url.startswith(_SQLITE):
+            raise ValueError("ORDERS_DATABASE_REPLICA_URL: SQLite has no replicas")
+        return self
 
     @model_validator(mode="after")
     def _sunset_follows_deprecation(self) -> Self:

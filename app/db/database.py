@@ -92,6 +92,25 @@ class Database(ABC):
             TimedOut: it was not done by the deadline.
         """
 
+    async def query(
+        self, work: Callable[[AsyncConnection], Awaitable[T]], until: Deadline | None = None
+    ) -> T:
+        """Do work that only reads what anybody asks for; on a replica, where there is one.
+
+        It sees whatever was committed before this was called. It is not for the event log as a
+        whole: how far that is complete, only the primary can tell.
+
+        Args:
+            work: What to do. It may be called twice, if a replica fails in the middle.
+            until: When to give up.
+
+        Raises:
+            Unavailable: as for `read`.
+            TimedOut: as for `read`.
+        """
+        async with self.read(until) as connection:
+            return await work(connection)
+
     @abstractmethod
     def snapshot(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A connection for reading, also for streams: all statements see the same moment.

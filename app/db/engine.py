@@ -17,7 +17,8 @@ class DatabaseOptions:
     `busy_timeout_s` is how long SQLite waits for another process to finish writing. The others are
     PostgreSQL's: connections for reading, and as many again for writing; how long one is waited
     for; how long a statement may take (None: any time), and half of what a transaction may;
-    whether there is a PgBouncer in between; and where to LISTEN, past it (empty: nowhere).
+    whether there is a PgBouncer in between; where to LISTEN, past it (empty: nowhere); and where a
+    replica is, for reading (empty: nowhere).
     """
 
     busy_timeout_s: float = BUSY_TIMEOUT_S
@@ -27,6 +28,7 @@ class DatabaseOptions:
     statement_timeout_s: float | None = None
     pgbouncer: bool = False
     listen_url: str = ""
+    replica_url: str = ""
 
 
 def open_database(
@@ -53,4 +55,5 @@ def open_database(
         statement_timeout_s=options.statement_timeout_s,
         pgbouncer=options.pgbouncer,
         listen_url=options.listen_url,
+        replica_url=options.replica_url,
     )

@@ -6,11 +6,11 @@ reads alone. Reads are outside of transactions: one round trip each, and nothing
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 from sqlalchemy import event, text
@@ -24,8 +24,11 @@ from app.db.database import Database, PoolUse
 from app.db.deadline import Deadline
 from app.db.dsn import dsn_of, place_of
 from app.db.faults import PoolerInBetween, driver_error, fault_of, sqlstate
+from app.db.replica import Replica
 from app.db.wakeups import Wakeups
 from app.domain.errors import Contended, TimedOut, Unavailable
+
+T = TypeVar("T")
 
 _NAME = "orders-graphql"
 _COMPANIONS = Path("data")
@@ -33,6 +36,13 @@ _COMPANIONS = Path("data")
 _PATIENCE_S = 5.0
 # How long a command may do nothing in the middle of a change.
 _LONGEST_IDLE_MS = 60_000
+_REPLICA_CONNECTS_WITHIN_S = 1.0
+_REPLICA_WAIT_S = 0.25
+_OUTSIDE_OF_TRANSACTIONS: dict[str, Any] = {
+    "isolation_level": "AUTOCOMMIT",
+    "skip_autocommit_rollback": True,
+    "pool_reset_on_return": None,
+}
 # A server of 17 or newer knows it; to others it must not be mentioned.
 _LIMIT_TRANSACTIONS = (
     "SELECT set_config(name, '{}ms', false) FROM pg_settings WHERE name = 'transaction_timeout'"
@@ -95,6 +105,7 @@ class PostgreSQLDatabase(Database):
         statement_timeout_s: float | None,
         pgbouncer: bool,
         listen_url: str,
+        replica_url: str,
     ) -> None:
         super().__init__()
         self._dsn = dsn_of(url)
@@ -135,15 +146,17 @@ class PostgreSQLDatabase(Database):
         self._writers: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://", connect_args=writer_args, **pool
         )
+        reader_args = {**connect_args, "async_creator_fn": self._connect}
         self._readers: AsyncEngine = create_async_engine(
-            "postgresql+asyncpg://",
-            connect_args={**connect_args, "async_creator_fn": self._connect},
-            isolation_level="AUTOCOMMIT",
-            skip_autocommit_rollback=True,
-            pool_reset_on_return=None,
-            **pool,
+            "postgresql+asyncpg://", connect_args=reader_args, **_OUTSIDE_OF_TRANSACTIONS, **pool
         )
-        for engine in (self._writers, self._readers):
+        self._copies: AsyncEngine | None = None
+        self._replica: Replica | None = None
+        if replica_url:
+            self._copies = _replica_engine(replica_url, pool, reader_args, outside=not pgbouncer)
+            connect = partial(_copy, self._copies, dsn_of(replica_url), outside=not pgbouncer)
+            self._replica = Replica(connect, self.read, keeps_connections=not pgbouncer)
+        for engine in filter(None, (self._writers, self._readers, self._copies)):
             event.listen(engine.sync_engine, "checkout", _refuse_closed)
         self._wakeups = Wakeups(dsn_of(listen_url), self._others_committed) if listen_url else None
 
@@ -215,6 +228,34 @@ class PostgreSQLDatabase(Database):
             async with _connected(self._readers, until) as connection, _timeout(until):
                 yield connection
 
+    async def query(
+        self, work: Callable[[AsyncConnection], Awaitable[T]], until: Deadline | None = None
+    ) -> T:
+        """Do work that only reads what anybody asks for: on the replica, if it can be had.
+
+        Args:
+            work: What to do. It may be called twice, if the replica fails in the middle.
+            until: When to give up.
+
+        Raises:
+            Unavailable: as for `read`.
+            TimedOut: as for `read`.
+        """
+        replica = self._replica
+        if replica is not None and replica.is_trusted():
+            with self._failures_named(until):
+                async with _timeout(until):
+                    position = await replica.position()
+            try:
+                async with replica.read(position, until) as connection:
+                    return await work(connection)
+            except Contended:
+                pass  # the primary had removed what was being read here
+            except Unavailable as error:
+                if not isinstance(error.__cause__, PoolTimeoutError):
+                    replica.leave(error)
+        return await super().query(work, until)
+
     @asynccontextmanager
     async def snapshot(self) -> AsyncGenerator[AsyncConnection]:
         """A connection for reading, also for streams: all statements see the same moment.
@@ -273,6 +314,9 @@ class PostgreSQLDatabase(Database):
         """Close every connection."""
         if self._wakeups is not None:
             await self._wakeups.close()
+        if self._replica is not None and self._copies is not None:
+            await self._replica.close()
+            await self._copies.dispose()
         await self._readers.dispose()
         await self._writers.dispose()
 
@@ -322,6 +366,36 @@ def _advice_on_limits(names: Sequence[str]) -> str:
         f"The server sets no {' and no '.join(names)}, and through a pooler nobody else can: a"
         " statement or a transaction may hold others up for ever. Set them by ALTER ROLE … SET …."
     )
+
+
+def _replica_engine(
+    url: str, pool: dict[str, Any], reader_args: dict[str, Any], *, outside: bool
+) -> AsyncEngine:
+    """Connections to the replica: to be had soon, or reads go to the primary."""
+    reader_args = {
+        **reader_args,
+        "dsn": dsn_of(url),
+        "timeout": min(reader_args["timeout"], _REPLICA_CONNECTS_WITHIN_S),
+    }
+    pool = {**pool, "pool_timeout": min(pool["pool_timeout"], _REPLICA_WAIT_S)}
+    if outside:
+        pool |= _OUTSIDE_OF_TRANSACTIONS
+    return create_async_engine("postgresql+asyncpg://", connect_args=reader_args, **pool)
+
+
+@asynccontextmanager
+async def _copy(
+    engine: AsyncEngine, dsn: str, until: Deadline | None, *, outside: bool
+) -> AsyncGenerator[AsyncConnection]:
+    """A connection to a replica, outside of transactions or inside of one.
+
+    Inside of one, PgBouncer leads to one and the same server.
+    """
+    with _failures_named(dsn, until):
+        async with _connected(engine, until) as connection, _timeout(until):
+            if not outside:
+                await connection.begin()
+            yield connection
 
 
 def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 import strawberry
@@ -76,6 +77,12 @@ class TimedDatabase:
             self._until.check()
             async with self._database.read(self._until) as connection:
                 yield connection
+
+    async def query(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """As `Database.query`; raises TimedOut past the deadline."""
+        async with self._reads:
+            self._until.check()
+            return await self._database.query(work, self._until)
 
     async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """As `Database.write`; raises TimedOut past the deadline."""
@@ -162,90 +169,103 @@ class Context:
 
     async def _load_products(self, ids: Sequence[ProductId]) -> list[Product | None]:
         principal = await self.principal()
-        async with self.database.read() as connection:
-            found = await products.visible_products(connection, principal, ids)
+        found = await self.database.query(
+            lambda connection: products.visible_products(connection, principal, ids)
+        )
         return [found.get(product_id) for product_id in ids]
 
     async def _load_users(self, ids: Sequence[UserId]) -> list[users.User | None]:
         principal = await self.principal()
-        async with self.database.read() as connection:
-            found = await users.visible_users(connection, principal, ids)
+        found = await self.database.query(
+            lambda connection: users.visible_users(connection, principal, ids)
+        )
         return [found.get(user_id) for user_id in ids]
 
     async def _load_actors(self, ids: Sequence[UserId]) -> list[users.User | None]:
         # Who did something to an order is told to whoever may see the order.
-        async with self.database.read() as connection:
-            found = await users.users_by_id(connection, ids)
+        found = await self.database.query(lambda connection: users.users_by_id(connection, ids))
         return [found.get(user_id) for user_id in ids]
 
     async def _load_orders(self, ids: Sequence[OrderId]) -> list[Order | None]:
         principal = await self.principal()
-        async with self.database.read() as connection:
-            found = await orders.orders_by_id(connection, principal, ids)
+        found = await self.database.query(
+            lambda connection: orders.orders_by_id(connection, principal, ids)
+        )
         self.size.add_read(found.values())
         return [found.get(order_id) for order_id in ids]
 
     async def _load_numbered(self, numbers: Sequence[OrderNumber]) -> list[Order | None]:
         principal = await self.principal()
-        async with self.database.read() as connection:
-            found = await orders.orders_by_number(connection, principal, numbers)
+        found = await self.database.query(
+            lambda connection: orders.orders_by_number(connection, principal, numbers)
+        )
         self.size.add_read(found.values())
         return [found.get(number) for number in numbers]
 
     async def _load_keys(self, ids: Sequence[str]) -> list[ApiKey | None]:
         principal = await self.principal()
-        async with self.database.read() as connection:
-            found = await keys.visible_keys(connection, principal, ids)
+        found = await self.database.query(
+            lambda connection: keys.visible_keys(connection, principal, ids)
+        )
         return [found.get(key_id) for key_id in ids]
 
     async def _load_keys_of(self, user_ids: Sequence[UserId]) -> list[list[ApiKey]]:
         principal = await self.principal()
-        async with self.database.read() as connection:
-            found = await keys.keys_of_users(connection, principal, user_ids)
+        found = await self.database.query(
+            lambda connection: keys.keys_of_users(connection, principal, user_ids)
+        )
         return [found.get(user_id, []) for user_id in user_ids]
 
     async def _load_pages(self, lists: Sequence[OrderList]) -> list[OrderPage]:
         principal = await self.principal()
         pages = []
-        async with self.database.read() as connection:
-            for wanted in lists:
-                self.size.check()
-                page = await orders.list_orders(
-                    connection,
-                    principal,
-                    wanted.page,
-                    conditions=wanted.conditions,
-                    sort=wanted.sort,
-                )
-                self.size.add_read(page.orders)
-                pages.append(page)
+        for wanted in lists:
+            self.size.check()
+            page = await self.database.query(partial(self._load_page, principal, wanted))
+            self.size.add_read(page.orders)
+            pages.append(page)
         return pages
+
+    @staticmethod
+    async def _load_page(
+        principal: Principal, wanted: OrderList, connection: AsyncConnection
+    ) -> OrderPage:
+        return await orders.list_orders(
+            connection, principal, wanted.page, conditions=wanted.conditions, sort=wanted.sort
+        )
 
     async def _load_figures(self, filters: Sequence[OrderFilter]) -> list[StatusFigures]:
         principal = await self.principal()
-        async with self.database.read() as connection:
+
+        async def load(connection: AsyncConnection) -> list[StatusFigures]:
             return [
                 await order_stats.figures_by_status(connection, principal, conditions)
                 for conditions in filters
             ]
 
+        return await self.database.query(load)
+
     async def _load_histories(self, wanted: Sequence[History]) -> list[EventPage]:
         principal = await self.principal()
-        # One statement for all orders of a field; aliases may ask for other pages.
         found: dict[History, EventPage] = {}
-        async with self.database.read() as connection:
+
+        async def load(connection: AsyncConnection) -> None:
+            # One statement for all orders of a field; aliases may ask for other pages.
             for after, size in dict.fromkeys((one.after, one.size) for one in wanted):
                 ids = [one.order_id for one in wanted if (one.after, one.size) == (after, size)]
                 pages = await events.events_of_orders(
                     connection, principal, ids, after=after, size=size
                 )
-                found |= {History(id_, after, size): page for id_, page in pages.items()}
+                found.update({History(id_, after, size): page for id_, page in pages.items()})
+
+        await self.database.query(load)
         return [found[one] for one in wanted]
 
     async def _load_beginnings(self, ids: Sequence[OrderId]) -> list[EventPosition | None]:
         principal = await self.principal()
-        async with self.database.read() as connection:
-            found = await events.first_positions(connection, principal, ids)
+        found = await self.database.query(
+            lambda connection: events.first_positions(connection, principal, ids)
+        )
         return [found.get(order_id) for order_id in ids]
 
 

@@ -124,14 +124,15 @@ class Query:
             words = search_words(search or "")
         except ValueError as error:
             raise InvalidInput.single(str(error), "search", code=ProblemCode.OUT_OF_RANGE) from None
-        async with info.context.database.read() as connection:
-            found = await products.list_products(
+        found = await info.context.database.query(
+            lambda connection: products.list_products(
                 connection,
                 principal,
                 size=size if wanted is None else None,
                 ids=wanted,
                 words=words,
             )
+        )
         return [Product.of(product) for product in found]
 
     @resolved("Figures over the orders the caller may see.")

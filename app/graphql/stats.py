@@ -113,10 +113,11 @@ class OrderStats:
     ) -> list[OrderStatsPoint]:
         """Points in the order of time."""
         principal = await info.context.principal()
-        async with info.context.database.read() as connection:
-            found = await order_stats.figures_by_span(
+        found = await info.context.database.query(
+            lambda connection: order_stats.figures_by_span(
                 connection, principal, self.conditions, interval=interval, time_zone=time_zone
             )
+        )
         return [
             OrderStatsPoint(
                 start=start, order_count=figures.order_count, total=_money(figures.total_minor)
@@ -133,10 +134,11 @@ class OrderStats:
         """Of the orders' items; the catalogue is not looked at."""
         principal = await info.context.principal()
         size = page_size(first, "first")
-        async with info.context.database.read() as connection:
-            found = await order_stats.top_products(
+        found = await info.context.database.query(
+            lambda connection: order_stats.top_products(
                 connection, principal, self.conditions, size=size
             )
+        )
         return [ProductStats.of(figures) for figures in found]
 
 

@@ -163,8 +163,8 @@ class OrderNeighbours:
         if edge is None:
             return False  # the page reaches to the end of the list on this side
         principal = await info.context.principal()
-        async with info.context.database.read() as connection:
-            return await orders.any_order_beyond(
+        return await info.context.database.query(
+            lambda connection: orders.any_order_beyond(
                 connection,
                 principal,
                 edge,
@@ -172,6 +172,7 @@ class OrderNeighbours:
                 conditions=self.here.conditions,
                 sort=self.here.sort,
             )
+        )
 
 
 @strawberry.type(description="An order in a page.")
@@ -218,8 +219,9 @@ class OrderConnection:
     async def total_count(self, info: Info) -> int:
         """One statement."""
         principal = await info.context.principal()
-        async with info.context.database.read() as connection:
-            return await orders.count_orders(connection, principal, self.here.conditions)
+        return await info.context.database.query(
+            lambda connection: orders.count_orders(connection, principal, self.here.conditions)
+        )
 
     def _cursor(self, order: domain.Order) -> str:
         return encode_cursor(position_of(order, self.here.sort), self.here.sort)

@@ -138,8 +138,9 @@ class LegacyOrders:
 
         Source: legacy routes/orders.js, get_all.
         """
-        async with self.database.read() as connection:
-            found = await orders.all_own_orders(connection, principal)
+        found = await self.database.query(
+            lambda connection: orders.all_own_orders(connection, principal)
+        )
         parts: list[bytes] = []
         rows: list[OrderRow] = []
         for order in found:
