@@ -44,6 +44,8 @@ def test_dotenv_is_read_and_the_environment_wins(
         ("ORDERS_DATABASE_URL", "postgresql://host/x?ssl=1", "sslmode=require in place of ssl="),
         ("ORDERS_DATABASE_URL", "postgresql://host/x?sslmode=on", "as sslmode: disable, allow,"),
         ("ORDERS_DATABASE_LISTEN_URL", "http://host/x", "must begin with postgresql://"),
+        ("ORDERS_DATABASE_REPLICA_URL", "postgresql://h/o", "SQLite has no replicas"),
+        ("ORDERS_DATABASE_REPLICA_URL", "sqlite+aiosqlite:///x.db", "must begin with postgresql"),
         ("ORDERS_LEGACY_JWT_SECRET", "", "ORDERS_LEGACY_JWT_SECRET: must not be empty"),
         ("ORDERS_LEGACY_JWT_SECRET", " ", "ORDERS_LEGACY_JWT_SECRET: must not be empty"),
         ("ORDERS_LEGACY_JWT_SECRET", '["a", ""]', "ORDERS_LEGACY_JWT_SECRET: must not be empty"),
