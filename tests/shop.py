@@ -210,12 +210,17 @@ BESIDE = re.compile("FOR (NO KEY )?UPDATE|pg_advisory_xact_lock_shared|pg_locks|
 
 
 @contextmanager
-def counted_statements() -> Iterator[list[str]]:
-    """Every SQL statement that any engine executes meanwhile, for orders and not for order."""
+def counted_statements(*, beside: bool = False) -> Iterator[list[str]]:
+    """Every SQL statement that any engine executes meanwhile, for orders and not for order.
+
+    `beside` takes those for order, too.
+    """
     statements: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if not statement.startswith(("BEGIN", "PRAGMA")) and not BESIDE.search(statement):
+        if not statement.startswith(("BEGIN", "PRAGMA")) and (
+            beside or not BESIDE.search(statement)
+        ):
             statements.append(statement)
 
     event.listen(Engine, "before_cursor_execute", note)

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from app.cli import demo, keys, legacy, migrate, products, schema, serve, usage, users
+from app.cli import demo, keys, legacy, migrate, products, scale, schema, serve, usage, users
 from app.cli.parity.command import parity
 from app.domain.errors import AppError, Unavailable
 from app.settings import SettingsError
@@ -29,6 +29,7 @@ app.add_typer(products.app, name="products")
 app.add_typer(legacy.import_app, name="import")
 app.add_typer(legacy.export_app, name="export")
 app.add_typer(schema.app, name="schema")
+app.add_typer(scale.app, name="scale")
 app.command("parity")(parity)
 
 

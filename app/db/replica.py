@@ -55,7 +55,12 @@ class NoReplica(Unavailable):
 
     def __init__(self, reason: str) -> None:
         super().__init__()
-        self.reason = reason
+        self._reason = reason
+
+    @property
+    def reason(self) -> str:
+        """Why."""
+        return self._reason
 
 
 class Replica:
@@ -147,7 +152,7 @@ class Replica:
 
 
 def _warn(error: Unavailable | TimedOut) -> None:
-    reason = error.reason if isinstance(error, NoReplica) else repr(error.__cause__ or error)
+    reason = error.reason if isinstance(error, Unavailable) else str(error)
     log.warning("reads go to the primary, not to the replica, for now", reason=reason)
 
 
