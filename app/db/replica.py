@@ -35,7 +35,8 @@ _POSITION = text("""
 """)
 _REACHED = text("SELECT pg_last_wal_replay_lsn()")
 
-# Reads that come together share a look: however many they are, the primary has little to do.
+# Reads that come together share a look: however many they are, the primary has little to do. While
+# they do, the next look waits for a moment, so that more can share it.
 _LOOK_EVERY_S = 0.002
 # Replicas are a millisecond or so behind; one that is further is of no use for now.
 _PATIENCE_S = 0.05
@@ -190,6 +191,8 @@ class _Position:
         self._looked_at = 0.0
         # The look that has not begun yet. One that has may not see what happens from now on.
         self._next: asyncio.Task[int] | None = None
+        self._waiting = 0
+        self._were_waiting = 0
         self._looks: set[asyncio.Task[int]] = set()
 
     async def look(self) -> int:
@@ -197,6 +200,8 @@ class _Position:
             self._next = asyncio.create_task(self._look())
             self._looks.add(self._next)
             self._next.add_done_callback(self._forget)
+            self._waiting = 0
+        self._waiting += 1
         # Who is cancelled does not cancel the others.
         return await asyncio.shield(self._next)
 
@@ -211,9 +216,11 @@ class _Position:
         loop = asyncio.get_running_loop()
         try:
             async with self._turn:
-                await asyncio.sleep(self._looked_at + _LOOK_EVERY_S - loop.time())
+                if self._were_waiting > 1:
+                    await asyncio.sleep(self._looked_at + _LOOK_EVERY_S - loop.time())
                 async with self._primary(None) as connection:
                     self._looked_at = loop.time()
+                    self._were_waiting = self._waiting
                     self._next = None
                     return int(await connection.scalar(_POSITION))
         finally:
