@@ -3,10 +3,11 @@
     .venv/bin/python -m bench.growth [--seconds 20] [--sizes 10000 100000 1000000]
 
 One client asks, one request after the other, each for another customer's orders, drawn at random.
-It goes round all shops with each request, so that whatever else the machine does meets all of them
-alike. The medians are printed, with their ratios to that of the smallest shop. Shops are made once
-and kept; they grow by customers, each with a hundred orders of three items. A count of all orders,
-which only an administrator can ask for, grows with their number by nature.
+It goes round all shops with each request, in another order each time, so that whatever else the
+machine does meets all of them alike. The medians are printed, with their ratios to that of the
+smallest shop. Shops are made once and kept; they grow by customers, each with a hundred orders of
+three items. A count of all orders, which only an administrator can ask for, grows with their number
+by nature.
 """
 
 import argparse
@@ -104,8 +105,8 @@ def _ask_in_turn(
     took_ms: list[list[float]] = [[] for _ in contenders]
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
-        for one, own in zip(contenders, took_ms, strict=True):
-            own.append(one.ask(question, chance))
+        for place in chance.sample(range(len(contenders)), len(contenders)):
+            took_ms[place].append(contenders[place].ask(question, chance))
     return took_ms
 
 
