@@ -1,6 +1,6 @@
 """How long one request takes on 10 thousand, 100 thousand and a million orders, on both engines.
 
-    .venv/bin/python -m bench.growth [--seconds 20] [--sizes 10000 100000 1000000]
+    .venv/bin/python -m bench.growth [--seconds 15] [--sizes 10000 100000 1000000]
 
 One client asks, one request after the other, each for another customer's orders, drawn at random.
 It goes round all shops with each request, in another order each time, so that whatever else the
@@ -113,7 +113,7 @@ def _ask_in_turn(
 def main() -> None:
     """Measure and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--sizes", type=int, nargs="+", default=_SIZES)
     options = parser.parse_args()
     sizes = sorted(options.sizes)
