@@ -96,13 +96,12 @@ class TestWalks:
         for number in range(walk.count):
             await shop.add(*((LAMP, STOOL, TABLE)[: number % 3 + 1]))
         if walk.ties:
-            async with shop.database.transaction() as connection:
-                await connection.exec_driver_sql(
-                    "UPDATE orders SET total_minor = order_number % 2, created_at ="
-                    " CASE order_number % 2 WHEN 0 THEN '2024-01-01T00:00:00.000000Z'"
-                    " ELSE '2024-01-02T00:00:00.000000Z' END"
+            for day in (1, 2):
+                await shop.execute(
+                    "UPDATE orders SET total_minor = order_number % 2, created_at = :at,"
+                    f" updated_at = :at WHERE order_number % 2 = {day - 1}",
+                    at=datetime(2024, 1, day, tzinfo=UTC),
                 )
-                await connection.exec_driver_sql("UPDATE orders SET updated_at = created_at")
         which: dict[str, Any] = {"sort": walk.sort}
         if walk.filtered:  # orders of these statuses, found by words: none that was deleted
             which["filter"] = {"search": "main lamp", "status": ["PENDING", "COMPLETED"]}
