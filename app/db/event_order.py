@@ -7,6 +7,9 @@ over it for good. So a transaction says, before it takes numbers, where they wil
 an advisory lock that names the last number given so far. What lies past the lowest number named is
 not read yet. Unlike a test of transaction ids, this waits for no transaction but those that write
 events, and it keeps the order of `seq`.
+
+Numbers that a transaction takes and does not use are gaps, which nobody waits for. All of this is
+the primary's: a standby shows neither its locks nor how far its sequences are.
 """
 
 from sqlalchemy import text

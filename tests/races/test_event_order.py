@@ -21,7 +21,7 @@ from app.domain.principal import Principal, Scope
 from app.graphql.pagination import encode_event_cursor
 from app.services.auth import Authenticator
 from app.services.event_feed import EventFeed
-from app.services.events import START, EventFilter
+from app.services.events import START, EventFilter, last_position
 from app.services.order_placing import add_order
 from tests.databases import Databases, PostgreSQLDatabases
 from tests.live.listening import stream
@@ -149,6 +149,23 @@ async def test_what_was_begun_and_is_rolled_back_delays_nothing_any_more(
                     raise ZeroDivisionError
             await shop.hears("second")
             assert await shop.log() == ["second"]
+
+
+async def test_the_end_of_the_log_is_an_event_that_is_there(
+    databases: Databases, shop: InsideShop
+) -> None:
+    """A number that was given and not used may be given again after a crash."""
+    await shop.add(LAMP)
+    with suppress(ZeroDivisionError):
+        async with shop.database.transaction() as connection:
+            await _place(connection, "never")
+            raise ZeroDivisionError
+    async with shop.database.read() as connection:
+        assert await last_position(connection) == EventPosition(1)
+    await shop.add(LAMP)
+    async with shop.database.read() as connection:
+        used = 2 if databases.name == "sqlite" else 3
+        assert await last_position(connection) == EventPosition(used)
 
 
 async def test_others_transactions_delay_nothing(
