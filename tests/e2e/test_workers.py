@@ -124,7 +124,7 @@ async def test_a_revoked_key_ends_everywhere(workers: Workers, keys: Mapping[str
                 streams.append(events)
             await graphql(clients[0], keys["customer"], revoke, id=made["apiKey"]["id"])
             for client in clients:
-                assert (await client.get("/orders/get_all", headers=headers)).status_code == 401
+                assert (await client.get("/orders/get_all", headers=headers)).status_code == 403
             for events in streams:
                 kind, data = await anext(events)
                 assert kind == "next"
