@@ -13,6 +13,7 @@ go to the primary meanwhile.
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from typing import TypeAlias
 
 import structlog
@@ -153,7 +154,10 @@ class Replica:
 
 
 def _warn(error: Unavailable | TimedOut) -> None:
-    reason = error.reason if isinstance(error, Unavailable) else str(error)
+    reason = str(error)
+    if isinstance(error, Unavailable):
+        # Its advice is for the primary's setting.
+        reason = str(replace(error.fault, advice="")) if error.fault else error.reason
     log.warning("reads go to the primary, not to the replica, for now", reason=reason)
 
 
