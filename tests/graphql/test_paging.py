@@ -92,16 +92,19 @@ class TestWalks:
 
         asyncio.run(run())
 
+    async def _tie(self, shop: Shop) -> None:
+        for day in (1, 2):
+            await shop.execute(
+                "UPDATE orders SET total_minor = order_number % 2, created_at = :at,"
+                f" updated_at = :at WHERE order_number % 2 = {day - 1}",
+                at=datetime(2024, 1, day, tzinfo=UTC),
+            )
+
     async def _check(self, shop: Shop, walk: Walk) -> None:
         for number in range(walk.count):
             await shop.add(*((LAMP, STOOL, TABLE)[: number % 3 + 1]))
         if walk.ties:
-            for day in (1, 2):
-                await shop.execute(
-                    "UPDATE orders SET total_minor = order_number % 2, created_at = :at,"
-                    f" updated_at = :at WHERE order_number % 2 = {day - 1}",
-                    at=datetime(2024, 1, day, tzinfo=UTC),
-                )
+            await self._tie(shop)
         which: dict[str, Any] = {"sort": walk.sort}
         if walk.filtered:  # orders of these statuses, found by words: none that was deleted
             which["filter"] = {"search": "main lamp", "status": ["PENDING", "COMPLETED"]}
