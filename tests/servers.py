@@ -415,6 +415,11 @@ class PostgresServer(_Server):
             server._first_start()
         return server
 
+    @property
+    def version(self) -> int:
+        """The running server's version, such as 18."""
+        return int(self.run_sql("SHOW server_version_num")) // 10_000
+
     def configure(self, settings: Mapping[str, str]) -> None:
         """Set lines of postgresql.conf; they hold from the next start on."""
         with (self._data / "postgresql.conf").open("a") as file:
