@@ -15,7 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
+
 from app.db import migrations
+from bench.engines import cpu_ms
 from bench.loading import sqlite_url
 from bench.requests import ADD, graphql, load
 from tests.races.processes import filled, new_customers, opened, processes, rows_of
@@ -37,7 +40,14 @@ def requests(keys: list[str]) -> list[bytes]:
     return [graphql(key, ADD, {"input": input_}) for key in keys]
 
 
-def measure(engine: str, url: str, folder: Path, customers: int, seconds: float) -> list[str]:
+def measure(
+    engine: str,
+    url: str,
+    database: psutil.Process | None,
+    folder: Path,
+    customers: int,
+    seconds: float,
+) -> list[str]:
     """Print a line of the table; what is wrong afterwards is returned."""
     asyncio.run(migrations.migrate(url))
     filled(url)
@@ -49,18 +59,24 @@ def measure(engine: str, url: str, folder: Path, customers: int, seconds: float)
 
     with processes(_SERVERS, folder, url) as servers, ThreadPoolExecutor(_SERVERS) as threads:
         ports = [int(server.url.rpartition(":")[2]) for server in servers]
+        parents = [psutil.Process(server.process.pid) for server in servers]
+        before = cpu_ms(*parents), cpu_ms(database)
         figures = list(threads.map(run, ports))
+        after = cpu_ms(*parents), cpu_ms(database)
         retries = sum(server.log.read_text().count(_RETRY) for server in servers)
     per_second = sum(one["per_second"] for one in figures)
     slowest = max(one["p99_ms"] for one in figures)
     placed = sum(one["in_all"] for one in figures)
 
     async def check() -> list[str]:
-        async with opened(url) as database:
-            return await violations(rows_of(database), keys, engine=engine.lower())
+        async with opened(url) as there:
+            return await violations(rows_of(there), keys, engine=engine.lower())
 
     wrong = asyncio.run(check())
-    shown = f"{placed:.0f} | {per_second:.0f} | {slowest:.0f}"
+    cpu = " | ".join(
+        f"{(now - then) / placed:.1f}" for now, then in zip(after, before, strict=True)
+    )
+    shown = f"{placed:.0f} | {per_second:.0f} | {slowest:.0f} | {cpu}"
     print(f"| {engine} | {shown} | {retries} | {len(wrong)} |", flush=True)
     return wrong
 
@@ -71,18 +87,23 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--customers", type=int, default=3)
     options = parser.parse_args()
-    print("| engine | answered | orders/s | p99, ms | retries | violations |")
-    print("|---|" + "---:|" * 5)
+    print(
+        "| engine | answered | orders/s | p99, ms | CPU of servers, ms | of PostgreSQL, ms"
+        " | retries | violations |"
+    )
+    print("|---|" + "---:|" * 7)
     wrong: list[str] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         postgres = stack.enter_context(PostgresServer.create(durable=True))
         postgres.run_sql("CREATE DATABASE shop")
-        for engine, url in (
-            ("SQLite", sqlite_url(folder / "orders.db")),
-            ("PostgreSQL", postgres.url("shop")),
+        for engine, url, database in (
+            ("SQLite", sqlite_url(folder / "orders.db"), None),
+            ("PostgreSQL", postgres.url("shop"), psutil.Process(postgres.pid)),
         ):
-            wrong += measure(engine, url, folder / engine, options.customers, options.seconds)
+            wrong += measure(
+                engine, url, database, folder / engine, options.customers, options.seconds
+            )
     for line in wrong:
         print(line, file=sys.stderr)
     sys.exit(bool(wrong))

@@ -50,19 +50,22 @@ class Contender:
         """Have a round."""
         sent = requests(self.shop, connections)[title]
         cores = frozenset(os.sched_getaffinity(0))
-        before = _cpu_ms(self.server), _cpu_ms(self.database)
+        before = cpu_ms(self.server), cpu_ms(self.database)
         figures = load(self.port, sent, connections, seconds, cores=cores)
-        after = _cpu_ms(self.server), _cpu_ms(self.database)
+        after = cpu_ms(self.server), cpu_ms(self.database)
         figures["server_ms"] = (after[0] - before[0]) / figures["in_all"]
         figures["database_ms"] = (after[1] - before[1]) / figures["in_all"]
         self.rounds.setdefault(title, []).append(figures)
 
 
-def _cpu_ms(parent: psutil.Process | None) -> float:
-    """What a process and its children have used."""
-    if parent is None:
-        return 0
-    times = [one.cpu_times() for one in (parent, *parent.children(recursive=True))]
+def cpu_ms(*parents: psutil.Process | None) -> float:
+    """What processes and their children have used."""
+    times = [
+        one.cpu_times()
+        for parent in parents
+        if parent is not None
+        for one in (parent, *parent.children(recursive=True))
+    ]
     return 1_000 * sum(one.user + one.system for one in times)
 
 
@@ -115,9 +118,9 @@ def _wait_for_workers(contenders: list[Contender]) -> None:
     """Wait until none is starting any more: one that comes later would find no connection left."""
     busy_ms = math.inf
     while busy_ms > _IDLE_MS_PER_S:
-        before = [_cpu_ms(one.server) for one in contenders]
+        before = [cpu_ms(one.server) for one in contenders]
         time.sleep(1)
-        after = [_cpu_ms(one.server) for one in contenders]
+        after = [cpu_ms(one.server) for one in contenders]
         busy_ms = max(now - then for now, then in zip(after, before, strict=True))
 
 
