@@ -220,16 +220,16 @@ class Context:
         principal = await self.principal()
         pages = []
         for wanted in lists:
-            self.size.check()
             page = await self.database.query(partial(self._load_page, principal, wanted))
             self.size.add_read(page.orders)
             pages.append(page)
         return pages
 
-    @staticmethod
     async def _load_page(
-        principal: Principal, wanted: OrderList, connection: AsyncConnection
+        self, principal: Principal, wanted: OrderList, connection: AsyncConnection
     ) -> OrderPage:
+        # After the wait for a turn to read: meanwhile the answer may have grown too large.
+        self.size.check()
         return await orders.list_orders(
             connection, principal, wanted.page, conditions=wanted.conditions, sort=wanted.sort
         )
