@@ -38,13 +38,15 @@ serve: install ## run the service with demo data: PORT=8000 HOST=127.0.0.1
 test: dev ## run the tests, on up to four cores
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-check: dev ## lint, types, import contracts, the schema (drift of migrations is among the tests)
+check: dev ## lint, types, import contracts, the schema, the Dockerfile (migrations are among the tests)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/orders schema export | diff -u schema.graphql - || { echo "schema.graphql is stale: run 'make schema'" >&2; exit 1; }
 	$(BIN)/orders schema changes docs/released.graphql
+	@if [ -x $(BIN)/hadolint ]; then echo "hadolint Dockerfile" && $(BIN)/hadolint Dockerfile; \
+	  else echo "The Dockerfile is not linted: hadolint is not built for this platform." >&2; fi
 	@if command -v npm >/dev/null && [ -d tests/node/node_modules/eslint ]; \
 	  then echo "npm run lint" && npm run --silent --prefix tests/node lint; \
 	  else echo "The schema is not linted: that needs Node 20 or newer, and npm ci in tests/node." >&2; fi
