@@ -310,7 +310,7 @@ def _interrupted_at(at_s: float, connection: AsyncConnection) -> Generator[None]
         if connection.sync_connection is not None and not connection.closed:
             # Looked up when it is needed, which is nearly never.
             driver: Any = connection.sync_connection.connection.driver_connection
-            interrupting = asyncio.ensure_future(driver.interrupt())
+            interrupting = asyncio.ensure_future(_interrupt(driver))
         timer = loop.call_later(_INTERRUPT_AGAIN_S, interrupt)
 
     timer = loop.call_at(at_s, interrupt)
@@ -318,6 +318,12 @@ def _interrupted_at(at_s: float, connection: AsyncConnection) -> Generator[None]
         yield
     finally:
         timer.cancel()
+
+
+async def _interrupt(driver: Any) -> None:
+    # It may have been closed since: this has its turn after what was under way.
+    with suppress(ValueError):
+        await driver.interrupt()
 
 
 class _failures_named:  # noqa: N801 (used as a statement)
