@@ -184,21 +184,29 @@ class PostgreSQLDatabases(Databases):
     def empty(self) -> Iterator[str]:
         name = self._create("template0")
         url = self._url(name)
-        yield url
-        self.wait_until_left(url)
-        self._drop(name)
+        try:
+            yield url
+            self.wait_until_left(url)
+        finally:
+            self._drop(name)
 
     @contextmanager
     def fresh(self, *, spoilt: bool = False) -> Iterator[str]:
         name = self._clean.pop() if self._clean else self._create(self._template)
         url = self._url(name)
-        yield url
-        self.wait_until_left(url)
-        if spoilt:
-            self._drop(name)
-        else:
-            self._admin.execute(_CLEAN, url)
-            self._clean.append(name)
+        try:
+            yield url
+            self.wait_until_left(url)
+        except BaseException:
+            # Who knows what is in it, and who is connected.
+            spoilt = True
+            raise
+        finally:
+            if spoilt:
+                self._drop(name)
+            else:
+                self._admin.execute(_CLEAN, url)
+                self._clean.append(name)
 
     @contextmanager
     def for_folder(self, folder: Path, *, migrated: bool = True) -> Iterator[Home]:

@@ -174,11 +174,14 @@ class InsideShop(Shop):
 async def open_shop(url: str, **changes: Any) -> AsyncGenerator[InsideShop]:
     """The application over a migrated, empty database that is filled first."""
     database = open_database(url)
-    keys = await fill_shop(database)
-    app = create_app(settings_for(url, **changes))
-    async with _client_of(app) as client:
-        yield InsideShop(client, database, keys, app)
-    await database.dispose()
+    try:
+        keys = await fill_shop(database)
+        app = create_app(settings_for(url, **changes))
+        async with _client_of(app) as client:
+            yield InsideShop(client, database, keys, app)
+    finally:
+        # Else a test that fails leaves sockets to the garbage, which would fail a later one.
+        await database.dispose()
 
 
 @asynccontextmanager

@@ -197,12 +197,12 @@ class TestOracle:
     def test_finds_what_a_plain_comparison_finds(
         self, databases: Databases, addresses: list[str], searches: list[str], doomed: set[int]
     ) -> None:
-        async def run() -> None:
-            with databases.fresh() as url:
-                async with open_shop(url) as shop:
-                    await self._check(shop, addresses, searches, doomed)
+        async def run(url: str) -> None:
+            async with open_shop(url) as shop:
+                await self._check(shop, addresses, searches, doomed)
 
-        asyncio.run(run())
+        with databases.fresh() as url:
+            asyncio.run(run(url))
 
     async def _check(
         self, shop: Shop, addresses: Sequence[str], searches: Sequence[str], doomed: set[int]
