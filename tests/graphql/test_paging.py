@@ -92,14 +92,6 @@ class TestWalks:
         with databases.fresh() as url:
             asyncio.run(run(url))
 
-    async def _tie(self, shop: Shop) -> None:
-        for day in (1, 2):
-            await shop.execute(
-                "UPDATE orders SET total_minor = order_number % 2, created_at = :at,"
-                f" updated_at = :at WHERE order_number % 2 = {day - 1}",
-                at=datetime(2024, 1, day, tzinfo=UTC),
-            )
-
     async def _check(self, shop: Shop, walk: Walk) -> None:
         for number in range(walk.count):
             await shop.add(*((LAMP, STOOL, TABLE)[: number % 3 + 1]))
