@@ -122,16 +122,10 @@ class SQLiteDatabase(Database):
 
     @property
     def pools(self) -> Mapping[str, PoolUse]:
-        """The readers, without the one that watches the log, and the writer."""
+        """The readers, without the one that watches the log while there is one; and the writer."""
         readers, writer = (_pool(engine) for engine in (self._readers, self._writer))
         watching = 0 if self._observer is None else 1
-        in_use = readers.checkedout() - watching
-        return {
-            "reading": PoolUse(_READERS, in_use + readers.checkedin(), in_use),
-            "changes": PoolUse(
-                writer.size(), writer.checkedin() + writer.checkedout(), writer.checkedout()
-            ),
-        }
+        return {"reading": _use(readers, without=watching), "changes": _use(writer)}
 
     async def exists(self, until: Deadline | None = None) -> bool:
         """Whether there is the file."""
@@ -263,6 +257,11 @@ def _pool(engine: AsyncEngine) -> QueuePool:
     if not isinstance(pool, QueuePool):
         raise TypeError("the pools are queues")
     return pool
+
+
+def _use(pool: QueuePool, *, without: int = 0) -> PoolUse:
+    in_use = pool.checkedout() - without
+    return PoolUse(pool.size() - without, pool.checkedin() + in_use, in_use)
 
 
 @cache
