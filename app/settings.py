@@ -25,6 +25,10 @@ _DOTENV = ".env"
 _SQLITE = "sqlite+aiosqlite:///"
 # A name, an address, or a folder with a socket written as %2Frun; and a port.
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\[\]:]*)(:[0-9]*)?")
+_MISREAD = (
+    "can't be read: must be postgresql://user:password@host:port/name, with / ? # @ % in a user,"
+    " password or name written as %2F %3F %23 %40 %25"
+)
 _POSTGRESQL_CHOICES = {
     "sslmode": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"],
     "target_session_attrs": [
@@ -227,17 +231,7 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _database_is_supported(cls, url: str) -> str:
-        if not url.startswith((_SQLITE, *_POSTGRESQL)):
-            raise ValueError(f"must begin with {_SQLITE} or {_POSTGRESQL[0]}")
-        if url.startswith(_SQLITE):
-            path = url.removeprefix(_SQLITE)
-            if path in {"", ":memory:"} or "?" in path:
-                raise ValueError("must name a database file, without parameters")
-        else:
-            _check_postgresql(url)
-            if not urlsplit(url).path.strip("/"):
-                raise ValueError("must name a database after the host: postgresql://host/orders")
-        return url
+        return checked_database_url(url)
 
     @field_validator("database_listen_url", "database_replica_url")
     @classmethod
@@ -326,13 +320,35 @@ class Settings(BaseSettings):
             raise SettingsError("\n".join(_sentence(dict(e)) for e in error.errors())) from None
 
 
+def checked_database_url(url: str) -> str:
+    """The URL of a database, if it is one that is supported.
+
+    Raises:
+        ValueError: it is not. No part of it is repeated.
+    """
+    if not url.startswith((_SQLITE, *_POSTGRESQL)):
+        raise ValueError(f"must begin with {_SQLITE} or {_POSTGRESQL[0]}")
+    if url.startswith(_SQLITE):
+        path = url.removeprefix(_SQLITE)
+        if path in {"", ":memory:"} or "?" in path:
+            raise ValueError("must name a database file, without parameters")
+    else:
+        _check_postgresql(url)
+        if not urlsplit(url).path.strip("/"):
+            raise ValueError("must name a database after the host: postgresql://host/orders")
+    return url
+
+
 def _check_postgresql(url: str) -> None:
     """Refuse what the driver would misread; a part of a password could come to light so.
 
     Raises:
         ValueError: the URL can't be read. No part of it is repeated.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError(_MISREAD) from None  # its own message repeats the password
     user, _, hosts = parts.netloc.rpartition("@")
     if (
         "@" in user
@@ -340,10 +356,7 @@ def _check_postgresql(url: str) -> None:
         or parts.fragment
         or not all(_HOST.fullmatch(host) for host in hosts.split(","))
     ):
-        raise ValueError(
-            "can't be read: must be postgresql://user:password@host:port/name, with / ? # @ % in a"
-            " user, password or name written as %2F %3F %23 %40 %25"
-        )
+        raise ValueError(_MISREAD)
     try:
         given = parse_qs(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError:

@@ -94,6 +94,14 @@ class Server:
         yield BenchShop(self._server.url(name), orders)
         self._ask(f"DROP DATABASE {name} WITH (FORCE)")
 
+    @contextmanager
+    def empty(self, name: str) -> Iterator[str]:
+        """The URL of a database without tables."""
+        self._ask(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        self._ask(f"CREATE DATABASE {name} TEMPLATE template0")
+        yield self._server.url(name)
+        self._ask(f"DROP DATABASE {name} WITH (FORCE)")
+
     def _ask(self, statement: str) -> str:
         return self._server.run_sql(statement)
 

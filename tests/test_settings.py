@@ -89,6 +89,8 @@ def test_legacy_secrets_are_one_or_a_list_and_never_shown(monkeypatch: pytest.Mo
         "postgresql://u:1#secret@host/orders",
         "postgresql://u:a@secret@host/orders",
         "postgresql://u:a@host:secret/orders",
+        "postgresql://u:a℀secret@host/orders",
+        "postgresql://u:[secret@host/orders",
         "postgresql://host/orders?password=a&secret",
         "postgresql://host/orders?sslmode=secret",
     ],

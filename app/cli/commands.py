@@ -7,7 +7,19 @@ import sys
 
 import typer
 
-from app.cli import demo, keys, legacy, migrate, products, scale, schema, serve, usage, users
+from app.cli import (
+    copy,
+    demo,
+    keys,
+    legacy,
+    migrate,
+    products,
+    scale,
+    schema,
+    serve,
+    usage,
+    users,
+)
 from app.cli.parity.command import parity
 from app.domain.errors import AppError, Unavailable
 from app.settings import SettingsError
@@ -22,6 +34,7 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("migrate")(migrate.migrate)
 app.command("demo")(demo.demo)
+app.command("copy")(copy.copy)
 app.command("usage")(usage.usage)
 app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")

@@ -1,23 +1,18 @@
 """`orders import legacy` and `orders export legacy`: a legacy shop's data, in and out."""
 
-import gc
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import orjson
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from app.cli.work import print_table, with_database
-from app.services.legacy import importing as legacy_import
+from app.cli.work import print_table, progress_bars, spare_garbage, with_database
 from app.services.legacy.export import export_dump
 from app.services.legacy.files import find_dump
 from app.services.legacy.importing import RejectsFile, import_dump
 from app.services.legacy.report import ImportReport
+from app.services.progress import Progress
 
 # As a shell says it of a program that Ctrl-C has ended.
 _BROKEN_OFF = 130
@@ -74,19 +69,16 @@ def import_legacy(
     if rejects is not None and rejects.exists() and rejects.samefile(path):
         raise RuntimeError(f"{rejects} is being imported: name another file with --rejects")
     dump = find_dump(path)
-    # The process is this command's alone. What it consists of is not looked through for garbage
-    # again and again, while records come and go that hold no cycles: a tenth of the time.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    spare_garbage()
     try:
-        with _progress() as tell:
+        with progress_bars() as tell:
             done = with_database(
                 lambda database: import_dump(
                     database,
                     dump,
                     rejects=_rejects_file(path, rejects, dry_run=dry_run),
                     dry_run=dry_run,
-                    progress=legacy_import.Progress(tell),
+                    progress=Progress(tell),
                 )
             )
     except KeyboardInterrupt:
@@ -112,28 +104,6 @@ def _require_folder(file: Path) -> None:
     # Found out now, rather than when an hour's work is to be reported.
     if not os.access(file.parent, os.W_OK):
         raise RuntimeError(f"{file} can't be written: {file.parent} is no folder that can be")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar for each step on a terminal; nothing for a script."""
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    ) as bars:
-        tasks = {}
-
-        def tell(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done)
-
-        yield tell
 
 
 def _print(report: ImportReport) -> None:

@@ -1,6 +1,9 @@
 """The database behind a URL: opened here, and used without knowing which engine it is."""
 
+import secrets
 from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, func, literal, select
 
 from app.db.database import Database
 from app.db.postgresql import PostgreSQLDatabase
@@ -8,6 +11,9 @@ from app.db.sqlite import URL_PREFIX, SQLiteDatabase
 
 BUSY_TIMEOUT_S = 15.0
 """How long a connection of SQLite's waits for another process to finish writing."""
+
+# The upper 16 bits of a lock's number say what it is for: "co".
+_COMPARE = 0x636F << 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +63,21 @@ def open_database(
         listen_url=options.listen_url,
         replica_url=options.replica_url,
     )
+
+
+async def is_same_database(one: Database, other: Database) -> bool:
+    """Whether two that exist are one, by whatever names they are reached.
+
+    Raises:
+        Unavailable: one of them can't be reached.
+    """
+    if isinstance(one, SQLiteDatabase) and isinstance(other, SQLiteDatabase):
+        return one.path.samefile(other.path)
+    if not (isinstance(one, PostgreSQLDatabase) and isinstance(other, PostgreSQLDatabase)):
+        return False
+    # A lock of this kind is its database's own, and nobody else has this number.
+    number = literal(_COMPARE | secrets.randbits(48), BigInteger)
+    lock = select(func.pg_try_advisory_xact_lock(number))
+    async with one.snapshot() as holding, other.snapshot() as trying:
+        await holding.execute(lock)
+        return not await trying.scalar(lock)

@@ -7,8 +7,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
+from app.db import tables
 from app.db.database import Database
 from app.db.deadline import Deadline
 from app.db.engine import DatabaseOptions, open_database
@@ -53,6 +54,17 @@ async def current(database: Database, until: Deadline | None = None) -> str | No
         return await connection.run_sync(
             lambda sync: MigrationContext.configure(sync).get_current_revision()
         )
+
+
+async def in_the_way(database: Database) -> list[str]:
+    """The names of tables that are there and that a migration of an empty database would make.
+
+    Raises:
+        Unavailable: the database can't be reached.
+    """
+    async with database.read() as connection:
+        there = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+    return sorted({*there} & {*tables.metadata.tables})
 
 
 async def migrate(

@@ -92,7 +92,7 @@ class DatabaseTerminal(Terminal):
 
 def test_help_names_every_command(terminal: Terminal) -> None:
     text = terminal.ok("--help")
-    commands = "serve migrate demo users keys products import export schema usage scale parity"
+    commands = "serve migrate demo copy users keys products import export schema usage scale parity"
     for name in commands.split():
         assert name in text
     assert terminal.run("nothing").returncode == 2

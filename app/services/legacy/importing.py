@@ -10,7 +10,7 @@ import asyncio
 import filecmp
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,6 +44,7 @@ from app.services.legacy.values import Impossible
 from app.services.order_queries import order_from_row, select_orders
 from app.services.order_storage import give_numbers, lock_orders, store_orders
 from app.services.products import each_product, products_by_id, replace_products
+from app.services.progress import Progress
 from app.services.search import index_customer
 from app.services.users import each_user, replace_users, users_by_id
 
@@ -52,24 +53,6 @@ from app.services.users import each_user, replace_users, users_by_id
 _BATCH = 4_000
 
 Batch: TypeAlias = Sequence[tuple[str, str, bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Told how far an import is: what it does, how much of it is done, and how much there is."""
-
-    tell: Callable[[str, int, int], None]
-
-    def counter(self, what: str, total: int) -> Callable[[int], None]:
-        """Something to tell each step to."""
-        done = 0
-
-        def step(size: int) -> None:
-            nonlocal done
-            done += size
-            self.tell(what, done, total)
-
-        return step
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from app.db.database import Database
 from app.db.engine import open_database
 from app.services.legacy import importing
 from app.services.legacy.files import UnreadableDump, find_dump
-from app.services.legacy.importing import Progress, RejectsFile, import_dump
+from app.services.legacy.importing import RejectsFile, import_dump
 from app.services.legacy.report import ImportReport, Tally
+from app.services.progress import Progress
 from tests.databases import Databases
 from tests.legacy_dump import (
     FORMS,
