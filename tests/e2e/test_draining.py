@@ -184,7 +184,9 @@ async def test_without_a_drain_too(tmp_path: Path, workers: str, number: int) ->
 
 def test_who_waits_to_be_taken_in_is_answered(database_url: str, tmp_path: Path) -> None:
     keys = asyncio.run(_fill(database_url))
-    with running(tmp_path, ORDERS_DATABASE_URL=database_url) as server:
+    # So many at once may wait for long on a busy machine.
+    patience = {"ORDERS_DATABASE_POOL_WAIT_S": "60", "ORDERS_SHUTDOWN_TIMEOUT_S": "60"}
+    with running(tmp_path, ORDERS_DATABASE_URL=database_url, **patience) as server:
         _wait_until_up(server)
         # While the process stands still, the system lets the connections wait for it.
         server.process.send_signal(signal.SIGSTOP)
