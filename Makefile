@@ -35,8 +35,8 @@ dev: install ## add the locked development tools to .venv
 serve: install ## run the service with demo data: PORT=8000 HOST=127.0.0.1
 	@exec $(BIN)/orders serve --demo --host "$(HOST)" --port "$(PORT)"
 
-test: dev ## run the tests, on up to four cores
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+test: dev ## run the tests, four at a time
+	@$(BIN)/python -m pytest -n 4 --dist loadfile
 
 check: dev ## lint, types, import contracts, the schema, the Dockerfile (migrations are among the tests)
 	$(BIN)/ruff format --check .

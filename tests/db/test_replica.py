@@ -22,7 +22,7 @@ from tests.e2e.server import running
 from tests.servers import PgBouncer, PostgresServer
 from tests.shop import LAMP, TABLE, InsideShop, Shop, fill_shop, open_process, open_shop
 
-ROUNDS = 50
+ROUNDS = 25
 MINE = "{ me { orders(first: 100) { totalCount nodes { number } } } }"
 
 

@@ -227,7 +227,7 @@ async def _race(fleet: Fleet, calls: Sequence[Sequence[Call]]) -> tuple[list[str
 
 
 @settings(
-    max_examples=12,
+    max_examples=6,
     deadline=None,
     # A race is not the same again, so it can't be made smaller by trying it again.
     phases=[Phase.generate],
