@@ -218,13 +218,22 @@ class TestEvents:
                     client.headers["Authorization"] = keys["customer"]
                 events = await stack.enter_async_context(aclosing(stream(clients[1])))
                 assert await anext(events) == ("comment", "ok")
+                # The stream is open before the subscription has looked where the log ends.
+                first = asyncio.ensure_future(anext(events))
+                while not first.done():
+                    await self.place(clients[0])
+                    await asyncio.wait([first], timeout=1)
+                assert (await first)[0] == "next"
                 yield clients[0], events, workers.server.log
 
-    async def hear(self, client: httpx.AsyncClient, events: Events) -> None:
+    async def place(self, client: httpx.AsyncClient) -> None:
         items = [{"product": TABLE, "quantity": 1, "shipping": "Regular"}]
+        await client.post("/orders/add", json={"items": items, "address": "1 Main St"})
+
+    async def hear(self, client: httpx.AsyncClient, events: Events) -> None:
         heard = set()
         for _ in range(5):
-            await client.post("/orders/add", json={"items": items, "address": "1 Main St"})
+            await self.place(client)
             kind, data = await anext(events)
             assert kind == "next"
             heard.add(data["data"]["orderEvents"]["node"]["id"])
