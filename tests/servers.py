@@ -550,6 +550,12 @@ class PgBouncer(_Server):
         # Debian's place is not on the path of everybody.
         return shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 
+    @classmethod
+    def require(cls) -> None:
+        """Skip the test, and say why, where it is not installed."""
+        if cls.find() is None:
+            pytest.skip("PgBouncer is not installed (Debian: apt-get install pgbouncer)")
+
     def server_connections(self, database: str) -> int:
         """How many connections to the server it has for a database."""
         held = self._server.run_sql(

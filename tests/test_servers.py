@@ -167,8 +167,7 @@ class TestStandby:
 class TestPgBouncer:
     @pytest.fixture
     def pgbouncer(self, server: PostgresServer) -> Iterator[PgBouncer]:
-        if PgBouncer.find() is None:
-            pytest.skip("PgBouncer is not installed (apt-get install pgbouncer)")
+        PgBouncer.require()
         with PgBouncer(server, default_pool_size=1) as started:
             yield started
 

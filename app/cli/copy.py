@@ -1,7 +1,7 @@
 """`orders copy`: a whole database into another one, from one engine to the other too."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -92,6 +92,19 @@ def copy(
     _print(done, verify_only=verify_only)
 
 
+def _overlook_what_the_driver_leaves(
+    loop: asyncio.AbstractEventLoop, context: dict[str, Any]
+) -> None:
+    """Keep quiet about a lost connection that nobody can ask about.
+
+    When a server dies in the middle of COPY, the driver leaves such a failure behind, beside the
+    one that is told.
+    """
+    error = context.get("exception")
+    if not (isinstance(error, OSError) or type(error).__module__.startswith("asyncpg.")):
+        loop.default_exception_handler(context)
+
+
 async def _run(
     source_url: str,
     target_url: str,
@@ -101,9 +114,7 @@ async def _run(
     resume: bool,
     verify_only: bool,
 ) -> Comparison:
-    # When a server dies in the middle of COPY, the driver leaves a failure behind that nobody can
-    # ask for, beside the one that is told.
-    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    asyncio.get_running_loop().set_exception_handler(_overlook_what_the_driver_leaves)
     source = Side("source", open_database(source_url, options))
     target = Side("target", open_database(target_url, options))
     try:

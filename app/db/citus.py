@@ -128,7 +128,7 @@ def _keys_within_customers(table: Table) -> Iterator[str]:
         yield f"CREATE INDEX {name} ON {table.name} ({', '.join(columns)});"
     for index in sorted(table.indexes, key=lambda index: str(index.name)):
         if index.unique and CUSTOMER not in index.columns:
-            raise NotImplementedError(f"{index.name} is unique over all customers")
+            raise RuntimeError(f"{index.name} is unique over all customers, which Citus refuses")
 
 
 def _by_reference(chosen: Iterable[Table]) -> list[Table]:

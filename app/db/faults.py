@@ -52,6 +52,7 @@ _BY_STATE: dict[str, tuple[str, str, bool]] = {
         "raise its max_connections, or lower ORDERS_DATABASE_POOL_SIZE",
         True,
     ),
+    "54": ("a text is too long for the server", "shorten it", False),
     "55P02": (
         "the server does not take a parameter",
         f"correct what stands after the ? of {_SETTING}",

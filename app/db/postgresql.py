@@ -78,6 +78,7 @@ _NOT_AVAILABLE = {
     "28",  # who connects
     "3D",  # no such database
     "53",  # the server's resources
+    "54",  # its limits, such as the size of what an index holds
     "57",  # an operator, a stop, a start
     "58",  # the server's system
     "25006",  # a server that only reads, after another one took over

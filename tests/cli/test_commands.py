@@ -1,5 +1,6 @@
 """The command line as a person or a script uses it: exit status, stdout, stderr."""
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -501,3 +502,11 @@ class TestSchema:
         assert terminal.fails("schema", "changes", "earlier.graphql") == (
             f"orders: earlier.graphql {complaint}\n"
         )
+
+
+def test_a_text_that_no_index_holds(postgresql_terminal: Terminal) -> None:
+    # Not compressible: an index keeps up to 2,704 bytes.
+    name = "".join(hashlib.sha256(bytes([number])).hexdigest() for number in range(120))
+    said = postgresql_terminal.fails("users", "add", f"{name}@shop.example")
+    assert "a text is too long for the server" in said
+    assert len(postgresql_terminal.ok("users", "list").splitlines()) == 1

@@ -599,8 +599,7 @@ def test_through_pgbouncer(
     terminal: Terminal,
     sqlite_databases: SQLiteDatabases,
 ) -> None:
-    if PgBouncer.find() is None:
-        pytest.skip("PgBouncer is not installed (apt-get install pgbouncer)")
+    PgBouncer.require()
     with PostgresServer.create() as server, PgBouncer(server, default_pool_size=3) as pooler:
         server.run_sql("CREATE DATABASE shop")
         url = pooler.url("shop")

@@ -199,8 +199,7 @@ class TestEveryReadSeesWhatWasAcknowledgedBefore:
             await writing
 
     async def test_behind_pgbouncer(self, pair: Pair, url: str) -> None:
-        if PgBouncer.find() is None:
-            pytest.skip("PgBouncer is not installed (apt-get install pgbouncer)")
+        PgBouncer.require()
         name = url.rpartition("/")[2]
         with PgBouncer(pair.primary) as before, PgBouncer(pair.standby) as before_standby:
             database = open_database(before.url(name), DatabaseOptions(pgbouncer=True))

@@ -52,8 +52,7 @@ INI = {
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
-    if PgBouncer.find() is None:
-        pytest.skip("PgBouncer is not installed (Debian: apt-get install pgbouncer)")
+    PgBouncer.require()
     with PostgresServer.create() as created:
         asyncio.run(migrations.migrate(created.url("template1")))
         yield created
