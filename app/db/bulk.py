@@ -14,6 +14,8 @@ from sqlalchemy import Dialect, Table, insert, inspect
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel
 
+from app.db import tables
+
 # Far from the number of parameters that a statement may have (32,766 in SQLite). More rows at once
 # are no faster: SQLite keeps what a statement changes, to undo all of it if one row is refused.
 _ROWS_AT_ONCE = 200
@@ -41,6 +43,17 @@ async def insert_rows(
         done += _ROWS_AT_ONCE
     if rest := values[done:]:
         await connection.exec_driver_sql(one, rest)
+
+
+async def gather_statistics(connection: AsyncConnection) -> None:
+    """Have the engine look at its tables after many rows came.
+
+    PostgreSQL would plan by what it knew before until it has looked by itself, in some minutes, and
+    read all of a table for each row of another one. SQLite plans by the indexes that there are.
+    """
+    if connection.dialect.name == "postgresql":
+        names = ", ".join(table.name for table in tables.metadata.sorted_tables)
+        await connection.exec_driver_sql(f"ANALYZE {names}")
 
 
 @cache

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import tables
+from app.db.bulk import gather_statistics
 from app.db.portable import Row, describe
 from app.db.types import UTCDateTime
 
@@ -146,9 +147,7 @@ async def finish(connection: AsyncConnection, given: Mapping[Table, int]) -> Non
     for table, column in _counting():
         if last := max(given[table], own[table]):
             await connection.execute(select(func.setval(_sequence(table, column), last)))
-    # Else the server would plan by guesses until it has looked by itself, in some minutes.
-    names = ", ".join(table.name for table in tables.metadata.sorted_tables)
-    await connection.exec_driver_sql(f"ANALYZE {names}")
+    await gather_statistics(connection)
 
 
 def _counting() -> Iterator[tuple[Table, Column[Any]]]:

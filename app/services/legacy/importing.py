@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from app.db import tables
+from app.db.bulk import gather_statistics
 from app.db.database import Database
 from app.db.dialect import upsert
 from app.db.staging import Staging
@@ -108,6 +109,9 @@ async def import_dump(
                 async with way_in as connection:
                     await merge(connection, batch, report.tallies[collection], not dry_run)
                 step(len(batch))
+        if not dry_run and any(tally.imported for tally in report.tallies.values()):
+            async with database.transaction() as connection:
+                await gather_statistics(connection)
     return report
 
 

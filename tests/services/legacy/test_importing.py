@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from bson import ObjectId, json_util
 
+from app.db import migrations
 from app.db.database import Database
 from app.db.engine import open_database
 from app.services.legacy import importing
@@ -16,7 +17,7 @@ from app.services.legacy.files import UnreadableDump, find_dump
 from app.services.legacy.importing import RejectsFile, import_dump
 from app.services.legacy.report import ImportReport, Tally
 from app.services.progress import Progress
-from tests.databases import Databases
+from tests.databases import Databases, PostgreSQLDatabases
 from tests.legacy_dump import (
     FORMS,
     GONE,
@@ -123,6 +124,18 @@ class TestImport:
                 found.append(await rows(database, *EVERYTHING))
                 await database.dispose()
         assert all(one == found[0] for one in found)
+
+    async def test_postgresql_knows_its_tables_afterwards(
+        self, postgresql_databases: PostgreSQLDatabases, legacy: Legacy
+    ) -> None:
+        with postgresql_databases.empty() as url:
+            await migrations.migrate(url)
+            database = open_database(url)
+            looked = "SELECT last_analyze IS NOT NULL FROM pg_stat_user_tables WHERE relname = "
+            assert await rows(database, looked + "'orders'") == [[(False,)]]
+            await bring(database, legacy.dump())
+            assert await rows(database, looked + "'orders'") == [[(True,)]]
+            await database.dispose()
 
     async def test_a_customer_sees_what_was_bought(self, shop: Shop, legacy: Legacy) -> None:
         at = datetime(2021, 3, 4, 23, 59, 59, 123_000, tzinfo=UTC)
