@@ -5,12 +5,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import stamina
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.deadline import Deadline
+from app.db.prepared import Bound
 from app.domain.errors import Contended
 
 T = TypeVar("T")
@@ -110,6 +111,33 @@ class Database(ABC):
         """
         async with self.read(until) as connection:
             return await work(connection)
+
+    async def fetch(
+        self, reads: Sequence[Bound], until: Deadline | None = None, *, short: bool = False
+    ) -> list[Sequence[Sequence[Any]]]:
+        """The rows of some statements, as the driver has them, each with the latest commit.
+
+        As for `query`, they may come from a replica.
+
+        Args:
+            reads: The statements, for this engine.
+            until: When to give up.
+            short: They are expected to take a few milliseconds at the most.
+
+        Raises:
+            Unavailable: as for `read`.
+            TimedOut: as for `read`.
+        """
+
+        async def work(connection: AsyncConnection) -> list[Sequence[Sequence[Any]]]:
+            driver = (await connection.get_raw_connection()).driver_connection
+            return [await self._fetched(driver, read) for read in reads]
+
+        return await self.query(work, until)
+
+    @abstractmethod
+    async def _fetched(self, driver: Any, read: Bound) -> Sequence[Sequence[Any]]:
+        """The rows of a statement, by a connection of the driver."""
 
     @abstractmethod
     def snapshot(self) -> AbstractAsyncContextManager[AsyncConnection]:

@@ -24,6 +24,7 @@ from app.db.database import Database, PoolUse
 from app.db.deadline import Deadline
 from app.db.dsn import dsn_of, place_of
 from app.db.faults import PoolerInBetween, driver_error, fault_of, sqlstate
+from app.db.prepared import Bound
 from app.db.replica import Replica
 from app.db.wakeups import Wakeups
 from app.domain.errors import Contended, TimedOut, Unavailable
@@ -256,6 +257,10 @@ class PostgreSQLDatabase(Database):
                 if not isinstance(error.__cause__, PoolTimeoutError):
                     replica.leave(error)
         return await super().query(work, until)
+
+    async def _fetched(self, driver: Any, read: Bound) -> Sequence[Sequence[Any]]:
+        rows: Sequence[Sequence[Any]] = await driver.fetch(read.text, *read.parameters)
+        return rows
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncGenerator[AsyncConnection]:
