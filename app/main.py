@@ -18,12 +18,14 @@ from starlette.routing import Route, WebSocketRoute
 from app.db.database import Database
 from app.db.engine import BUSY_TIMEOUT_S, DatabaseOptions, open_database
 from app.domain.errors import Unavailable
+from app.graphql.compiled import CompiledAnswers
 from app.graphql.endpoint import GraphQLEndpoint
 from app.graphql.limits import Limits
 from app.graphql.operations import Operations
 from app.graphql.persisted import PersistedOperations, read_manifest
 from app.graphql.playground import playground_page
 from app.graphql.schema import Schema, build_schema
+from app.graphql.short_way import ShortWay
 from app.graphql.websocket import WebSockets
 from app.middleware import BodyLimit, Compression, Cors, LastAnswers, RequestId
 from app.rest import openapi, pages
@@ -108,7 +110,9 @@ def create_app(settings: Settings) -> Starlette:
     demo_keys = demo.read_keys(database.companion) if settings.demo else None
     budget = CostBudget(settings.cost_budget, settings.cost_restore_per_s)
     limits = _limits(settings)
-    operations = _operations(schema, settings)
+    operations = _operations(
+        schema, settings, engine=database.engine if settings.compiled_operations else None
+    )
     persisted = PersistedOperations(
         database,
         read_manifest(settings.persisted_manifest, operations),
@@ -126,6 +130,7 @@ def create_app(settings: Settings) -> Starlette:
         database,
         authenticator,
         budget,
+        CompiledAnswers(database, limits, budget, settings.operation_timeout_s),
         playground_page(demo_keys.admin if demo_keys else None) if with_playground else None,
         feed,
         settings.live_ping_interval_s,
@@ -153,7 +158,7 @@ def create_app(settings: Settings) -> Starlette:
     notice = deprecation_headers(settings.rest_deprecation, settings.rest_sunset)
     app = Starlette(
         routes=[
-            Route("/graphql", graphql),
+            Route("/graphql", ShortWay(graphql) if settings.compiled_operations else graphql),
             WebSocketRoute("/graphql", websockets),
             *LegacyOrders(database, authenticator, usage, budget, limits.json_depth).routes(),
             *Probes(database, draining).routes(),
@@ -189,8 +194,10 @@ def check_manifest(settings: Settings) -> None:
         read_manifest(settings.persisted_manifest, _operations(build_schema(), settings))
 
 
-def _operations(schema: Schema, settings: Settings) -> Operations:
-    return Operations(schema.core, _limits(settings), introspection=settings.introspection)
+def _operations(schema: Schema, settings: Settings, *, engine: str | None = None) -> Operations:
+    return Operations(
+        schema.core, _limits(settings), introspection=settings.introspection, engine=engine
+    )
 
 
 def _limits(settings: Settings) -> Limits:

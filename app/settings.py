@@ -188,6 +188,13 @@ class Settings(BaseSettings):
     cost_restore_per_s: int = Field(
         20_000, ge=1, description="Points that a key gets back in a second, up to its budget."
     )
+    compiled_operations: bool = Field(
+        True,
+        description=(
+            "Answer what can be compiled to SQL that way; without it every operation is executed"
+            " field by field, with the same answers."
+        ),
+    )
     introspection: bool = Field(
         True, description="Let callers ask for the schema, also at /schema.graphql."
     )

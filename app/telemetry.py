@@ -1,4 +1,8 @@
-"""Log lines: one set-up for our own and for the libraries', to standard error, never with a key."""
+"""Log lines and metrics.
+
+Log lines have one set-up for our own and for the libraries', to standard error, never with a key.
+Metrics are of one process, for Prometheus to read at `/metrics`.
+"""
 
 import logging
 import sys
@@ -6,8 +10,16 @@ from asyncio import CancelledError
 
 import stamina.instrumentation
 import structlog
+from prometheus_client import Counter
 
 log = structlog.stdlib.get_logger()
+
+OPERATIONS = Counter(
+    "orders_graphql_operations",
+    "GraphQL operations that were executed, by the way they were: compiled to SQL, field by field,"
+    " or field by field because the compiler declined them once their variables were known.",
+    ["way"],
+)
 
 
 class _BrokenOff(logging.Filter):

@@ -1,4 +1,6 @@
-"""Send generated operations to a shop and hold every answer to the schema, for minutes.
+"""Send generated operations to a shop, for minutes, and hold every answer to the schema.
+
+Reads are executed field by field, too, and must have the same answer.
 
     .venv/bin/python -m bench.fuzz --minutes 10 [--start 1000]
 
@@ -17,8 +19,7 @@ from structlog.testing import capture_logs
 
 from app.db import migrations
 from tests.databases import sqlite_url
-from tests.graphql.fuzzing import Found, fuzz
-from tests.shop import open_shop
+from tests.graphql.fuzzing import Found, fuzz, open_both_ways
 
 _SHAPES = 15
 _FILLINGS = 8
@@ -31,9 +32,9 @@ async def run(folder: Path, minutes: float, start: int) -> Found:
     while time.monotonic() < until:
         path = folder / f"{start}.db"
         await migrations.migrate(sqlite_url(path))
-        async with open_shop(sqlite_url(path), cost_budget=1_000_000_000) as shop:
+        async with open_both_ways(sqlite_url(path)) as (shop, plain):
             with capture_logs() as logs:
-                total += await fuzz(shop, each=_SHAPES, fillings=_FILLINGS, start=start)
+                total += await fuzz(shop, plain, each=_SHAPES, fillings=_FILLINGS, start=start)
         wrong = [entry for entry in logs if entry["log_level"] != "info"]
         assert not wrong, wrong
         print(f"from {start}: {total.operations} operations so far", flush=True)

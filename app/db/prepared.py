@@ -78,7 +78,7 @@ def _form(construct: ClauseElement, dialect: Dialect) -> _Form:
     fixed = {}
     for name in compiled.positiontup or ():
         # An element of a list is called as the list is, and a number.
-        bind = named.get(name) or named[name.rpartition("_")[0]]
+        bind = named[name if name in named else name.rpartition("_")[0]]
         binds.append((name, bind.type.dialect_impl(dialect).bind_processor(dialect)))
         if bind.unique:
             fixed[name] = compiled.params[name]

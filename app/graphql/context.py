@@ -23,9 +23,9 @@ from app.services import events, keys, order_stats, orders, products, users
 from app.services.auth import ApiKey, Authenticator
 from app.services.event_feed import EventFeed
 from app.services.events import EventPage
-from app.services.order_queries import OrderFilter, OrderSort
+from app.services.order_queries import OrderFilter, OrderSort, Page
 from app.services.order_stats import Figures
-from app.services.orders import OrderNumber, OrderPage, Page
+from app.services.orders import OrderNumber, OrderPage
 
 K = TypeVar("K")
 V = TypeVar("V")

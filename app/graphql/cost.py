@@ -101,6 +101,11 @@ class CostPlan:
             {**self._defaults, **variables} if self._defaults else variables
         )
 
+    @property
+    def is_shallow(self) -> bool:
+        """Whether nothing inside of a page's elements counts, only how many they are."""
+        return self._root.is_shallow
+
     def actual(self, variables: Mapping[str, Any], data: Mapping[str, Any] | None) -> int:
         """The price of what came back."""
         if data is None:
@@ -130,6 +135,10 @@ class _Selection:
             page_size = max(page_size, below.page_size)
             values += below.values
         return Measured(cost, nodes, page_size, values)
+
+    @property
+    def is_shallow(self) -> bool:
+        return all(field.is_shallow for field in self.varying)
 
     def actual(self, variables: Mapping[str, Any], value: Mapping[str, Any]) -> int:
         return self.fixed + sum(field.actual(variables, value) for field in self.varying)
@@ -179,6 +188,19 @@ class _Field:
                 page_size, count if self.size else 0, *(one.page_size for one in each), 0
             )
         return Measured(cost, nodes, page_size, values)
+
+    @property
+    def is_shallow(self) -> bool:
+        return (
+            all(field.is_page for field in self.own.varying)
+            and self.own.is_shallow
+            and not any(view.varying for _, view in self.views)
+        )
+
+    @property
+    def is_page(self) -> bool:
+        """Whether its elements are read at keys of a page."""
+        return self.is_list and all(path for path, _ in self.views)
 
     def actual(self, variables: Mapping[str, Any], parent: Mapping[str, Any]) -> int:
         if self.key not in parent:

@@ -20,6 +20,7 @@ from app.db.database import Database
 from app.domain.errors import AppError, Throttled
 from app.domain.principal import Principal
 from app.graphql.answer_size import AnswerSize, Turns
+from app.graphql.compiled import CompiledAnswers, cost_of
 from app.graphql.context import Context, TimedDatabase
 from app.graphql.errors import presentable
 from app.graphql.event_stream import EventStream
@@ -41,8 +42,12 @@ from app.graphql.requests import (
 )
 from app.graphql.schema import Schema
 from app.services.auth import Authenticator
-from app.services.cost_budget import CostBudget, Standing
+from app.services.cost_budget import CostBudget
 from app.services.event_feed import EventFeed
+from app.telemetry import OPERATIONS
+
+_DECLINED = OPERATIONS.labels("declined")
+_PLAIN = OPERATIONS.labels("plain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,7 @@ class GraphQLEndpoint:
     database: Database
     authenticator: Authenticator
     budget: CostBudget
+    compiled: CompiledAnswers
     playground: str | None
     feed: EventFeed
     ping_interval_s: float
@@ -252,6 +258,14 @@ class GraphQLEndpoint:
         asked, prepared = operation.asked, operation.prepared
         payer = await self._charge(operation)
         await self._remember(operation)
+        if prepared.compiled is not None:
+            caller = await _caller(operation.context)
+            compiled = await self.compiled.answer(prepared, asked.variables, caller, payer)
+            if compiled is not None:
+                return compiled
+            _DECLINED.inc()
+        else:
+            _PLAIN.inc()
         result = await self.schema.execute(
             operation.named.text,
             variable_values=asked.variables,
@@ -270,7 +284,7 @@ class GraphQLEndpoint:
                 # What there is of it is not shown, but was worked for.
                 actual = max(actual, prepared.requested.cost)
             standing = self.budget.settle(payer, prepared.requested.cost - actual)
-            answer["extensions"] = {"cost": _cost(prepared.requested.cost, actual, standing)}
+            answer["extensions"] = {"cost": cost_of(prepared.requested.cost, actual, standing)}
         return answer
 
     async def _charge(self, operation: _Operation) -> Principal | None:
@@ -319,18 +333,6 @@ def _answer(result: ExecutionResult) -> dict[str, Any]:
     if errors:
         answer["errors"] = [error.formatted for error in errors]
     return answer
-
-
-def _cost(requested: int, actual: int, standing: Standing) -> dict[str, object]:
-    return {
-        "requested": requested,
-        "actual": actual,
-        "budget": {
-            "maximum": standing.maximum,
-            "left": standing.left,
-            "restoreRate": standing.restore_per_s,
-        },
-    }
 
 
 def _refusal(refused: Refused, media_type: str) -> Response:

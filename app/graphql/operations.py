@@ -7,7 +7,7 @@ cache. Nothing in it depends on data or on the caller.
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import (
     DocumentNode,
@@ -23,6 +23,8 @@ from graphql import (
 )
 from graphql.validation.rules import overlapping_fields_can_be_merged
 
+from app.graphql.compiler.arguments import Declined
+from app.graphql.compiler.compiling import CompiledOperation
 from app.graphql.cost import CostPlan, Measured, check_size, plan_cost
 from app.graphql.limits import LimitExceeded, Limits, check_length, check_shape
 
@@ -56,6 +58,7 @@ class Prepared:
     operation: OperationDefinitionNode
     plan: CostPlan
     requested: Measured
+    compiled: CompiledOperation | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +66,34 @@ class _Checked:
     """A valid document, with the plans of those of its operations that were executed."""
 
     document: DocumentNode
-    plans: dict[str | None, tuple[OperationDefinitionNode, CostPlan]] = field(default_factory=dict)
+    plans: dict[str | None, "_Planned"] = field(default_factory=dict)
+
+
+class _Planned(NamedTuple):
+    operation: OperationDefinitionNode
+    cost: CostPlan
+    compiled: CompiledOperation | None
 
 
 class Operations:
-    """Prepares operations of one schema."""
+    """Prepares operations of one schema.
 
-    def __init__(self, schema: GraphQLSchema, limits: Limits, *, introspection: bool) -> None:
+    Args:
+        schema: The schema.
+        limits: What an operation may have at the most.
+        introspection: Whether the schema may be asked for.
+        engine: Whose SQL operations are compiled to; None for not compiling any.
+    """
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        limits: Limits,
+        *,
+        introspection: bool,
+        engine: str | None = None,
+    ) -> None:
+        self._engine = engine
         self._schema = schema
         self._limits = limits
         self._introspection = introspection
@@ -88,17 +112,18 @@ class Operations:
         checked = self._document(text)
         if name not in checked.plans:
             operation = _operation(checked.document, name)
-            checked.plans[name] = (
+            checked.plans[name] = _Planned(
                 operation,
                 plan_cost(self._schema, checked.document, operation),
+                self._compiled(checked.document, operation),
             )
-        operation, plan = checked.plans[name]
+        operation, plan, compiled = checked.plans[name]
         requested = plan.requested(variables)
         try:
             check_size(requested, self._limits)
         except LimitExceeded as error:
             raise RequestError([error]) from None
-        return Prepared(checked.document, operation, plan, requested)
+        return Prepared(checked.document, operation, plan, requested, compiled)
 
     def check(self, text: str) -> DocumentNode:
         """A document that can be executed, whatever its variables.
@@ -135,6 +160,16 @@ class Operations:
         if errors:
             raise RequestError([_coded(invalid) for invalid in errors])
         return document
+
+    def _compiled(
+        self, document: DocumentNode, operation: OperationDefinitionNode
+    ) -> CompiledOperation | None:
+        if self._engine is None:
+            return None
+        try:
+            return CompiledOperation(self._schema, document, operation, self._engine)
+        except Declined:
+            return None
 
     def _document(self, text: str) -> _Checked:
         checked = self._documents.get(text)

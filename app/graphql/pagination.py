@@ -14,8 +14,7 @@ from app.domain.errors import InvalidInput, ProblemCode
 from app.domain.ids import EventPosition, parse_object_id
 from app.domain.money import MAX_MINOR
 from app.services.events import START
-from app.services.order_queries import OrderSort, Position
-from app.services.orders import Page
+from app.services.order_queries import OrderSort, Page, Position
 
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100

@@ -62,6 +62,11 @@ class PersistedOperations:
         }
         self._recent: OrderedDict[str, str] = OrderedDict()
 
+    @property
+    def takes_any(self) -> bool:
+        """Whether a request may send any document, and not only name one."""
+        return not self._only
+
     async def document(self, request: GraphQLRequest) -> Named:
         """The document of a request.
 

@@ -1,8 +1,9 @@
-"""Probes for whoever runs the service: is the process alive, can it do its work."""
+"""For whoever runs the service: is the process alive, can it do its work, what has it done."""
 
 import asyncio
 from dataclasses import dataclass, field
 
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -18,7 +19,7 @@ _PATIENCE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """`/healthz` and `/readyz`.
+    """`/healthz`, `/readyz` and `/metrics`.
 
     Attributes:
         database: What the service can't work without.
@@ -30,8 +31,16 @@ class Probes:
     _looking: set[asyncio.Task[str | None]] = field(default_factory=set)
 
     def routes(self) -> list[BaseRoute]:
-        """The two probes."""
-        return [Route("/healthz", self.alive), Route("/readyz", self.ready)]
+        """The probes and the metrics."""
+        return [
+            Route("/healthz", self.alive),
+            Route("/readyz", self.ready),
+            Route("/metrics", self.metrics),
+        ]
+
+    async def metrics(self, _request: Request) -> Response:
+        """What this process has counted, as Prometheus reads it."""
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     async def alive(self, _request: Request) -> Response:
         """200 while the process answers at all."""

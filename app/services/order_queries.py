@@ -5,24 +5,28 @@ along as a JSON array, so that an order and its items are always of the same mom
 """
 
 import asyncio
-import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import orjson
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
+    Integer,
     Row,
     Select,
     UnaryExpression,
     and_,
+    bindparam,
     exists,
     false,
+    func,
     literal,
     select,
+    true,
     tuple_,
 )
 from sqlmodel import col
@@ -44,6 +48,8 @@ OrderRow: TypeAlias = Row[
 
 _ORDERS = tables.metadata.tables["orders"]
 _ITEMS = tables.metadata.tables["order_items"]
+
+Selected = TypeVar("Selected", bound=Select[*tuple[Any, ...]])
 
 # Some 10 ms of work.
 _ITEMS_PER_TURN = 2_500
@@ -96,11 +102,84 @@ class OrderFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a filter means for a caller: of whose orders, and which of these.
+
+    `users` are those whose orders alone can match; None is all users.
+    """
+
+    users: tuple[UserId, ...] | None
+    conditions: OrderFilter
+
+    @property
+    def shape(self) -> tuple[object, ...] | None:
+        """What a statement depends on beside the values of its parameters; None if on these too."""
+        conditions = self.conditions
+        if conditions.words:
+            return None
+        return (
+            None if self.users is None else len(self.users),
+            _length(conditions.ids),
+            _length(conditions.statuses),
+            _length(conditions.shipping),
+            conditions.created_from is None,
+            conditions.created_to is None,
+            conditions.updated_from is None,
+            conditions.updated_to is None,
+            _length(conditions.product_ids),
+            _length(conditions.external_ids),
+        )
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The values for a statement made for another filter of the same shape."""
+        conditions = self.conditions
+        found: dict[str, Any] = {
+            "created_at_from": conditions.created_from,
+            "created_at_to": conditions.created_to,
+            "updated_at_from": conditions.updated_from,
+            "updated_at_to": conditions.updated_to,
+        }
+        if self.users is not None and len(self.users) == 1:
+            found["user"] = self.users[0]
+        for name, values in (
+            ("users", self.users),
+            ("ids", conditions.ids),
+            ("statuses", conditions.statuses),
+            ("methods", conditions.shipping),
+            ("products", conditions.product_ids),
+            ("external_ids", conditions.external_ids),
+        ):
+            for position, value in enumerate(values or (), start=1):
+                found[f"{name}_{position}"] = value
+        if conditions.statuses:
+            found["status"] = conditions.statuses[0]
+        return found
+
+
+def _length(values: Sequence[object] | None) -> int | None:
+    return None if values is None else len(values)
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
     """Where an order stands in a sorted list; it stays meaningful when that order is deleted."""
 
     key: datetime | int
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a sorted list is meant: `size` orders between two positions.
+
+    They are the first ones after `after`, or with `from_end` the last ones before `before`.
+    """
+
+    size: int
+    after: Position | None = None
+    before: Position | None = None
+    from_end: bool = False
 
 
 def position_of(order: Order, sort: OrderSort) -> Position:
@@ -125,25 +204,34 @@ def visible_orders(principal: Principal) -> ColumnElement[bool]:
     return accessible_orders(principal)
 
 
-def matching_orders(
-    principal: Principal, conditions: OrderFilter, *, sort: OrderSort | None = None
-) -> ColumnElement[bool]:
-    """Those of the visible orders that meet all conditions of the filter.
-
-    Args:
-        principal: Who asks.
-        conditions: The filter.
-        sort: How they are read, if by the page. Then the rows are walked in that order along its
-            index, and tested, until the page is full; unless a condition that few orders meet
-            leads to them directly: those are looked up, and sorted.
+def meaning_of(principal: Principal, conditions: OrderFilter) -> Meaning:
+    """What the filter means for the caller.
 
     Raises:
         Forbidden: the key lacks `orders:read`, or `admin` for the orders of other customers.
     """
-    visible = visible_orders(principal)
+    principal.require(Scope.ORDERS_READ)
     if set(conditions.customer_ids or ()) - {principal.user_id}:
         principal.require(Scope.ADMIN)
-    users = _whose(principal, conditions)
+    limits = [
+        None if principal.is_admin else (principal.user_id,),
+        None if conditions.owner is None else (conditions.owner,),
+        conditions.customer_ids,
+    ]
+    given = [set(users) for users in limits if users is not None]
+    return Meaning(tuple(sorted(set.intersection(*given))) if given else None, conditions)
+
+
+def matching_orders(meaning: Meaning, *, sort: OrderSort | None = None) -> ColumnElement[bool]:
+    """Those of the visible orders that meet all conditions of a filter.
+
+    Args:
+        meaning: The filter, as `meaning_of` the caller's.
+        sort: How they are read, if by the page. Then the rows are walked in that order along its
+            index, and tested, until the page is full; unless a condition that few orders meet
+            leads to them directly: those are looked up, and sorted.
+    """
+    users, conditions = meaning.users, meaning.conditions
     if users is not None and not users:
         return false()
     looked_up = _looked_up(conditions, users)
@@ -153,47 +241,57 @@ def matching_orders(
         plain = _ORDERS.c[name]
         return plain if name in indexed else tested_only(plain)
 
-    clauses = [visible, *looked_up]
+    clauses = [*looked_up]
     if users is not None:
-        user_id = col(tables.Order.user_id)
-        clauses.append(user_id == users[0] if len(users) == 1 else user_id.in_(users))
+        clauses.append(_of_users(_ORDERS.c.user_id, users))
     if conditions.statuses is not None:
-        clauses.append(_any_of(column("status"), [status.value for status in conditions.statuses]))
+        statuses = [status.value for status in conditions.statuses]
+        # One value and not a list of one: rows of an index are sorted behind a single value only.
+        clauses.append(
+            column("status") == _value("status", statuses[0], _ORDERS.c.status)
+            if len(statuses) == 1
+            else column("status").in_(_values("statuses", statuses, _ORDERS.c.status))
+        )
     if conditions.shipping is not None:
         clauses.append(_shipped_by(conditions.shipping))
-    clauses += _within(column("created_at"), conditions.created_from, conditions.created_to)
-    clauses += _within(column("updated_at"), conditions.updated_from, conditions.updated_to)
-    return and_(*clauses)
+    clauses += _within("created_at", column, conditions.created_from, conditions.created_to)
+    clauses += _within("updated_at", column, conditions.updated_from, conditions.updated_to)
+    return and_(true(), *clauses)
 
 
-def _whose(principal: Principal, conditions: OrderFilter) -> tuple[UserId, ...] | None:
-    """The users whose orders alone can match; None if those of all."""
-    limits = [
-        None if principal.is_admin else (principal.user_id,),
-        None if conditions.owner is None else (conditions.owner,),
-        conditions.customer_ids,
-    ]
-    given = [set(users) for users in limits if users is not None]
-    return tuple(sorted(set.intersection(*given))) if given else None
+def _value(name: str, value: object, column: ColumnElement[Any]) -> BindParameter[Any]:
+    """A value as a parameter with a name, by which another one can take its place."""
+    return bindparam(name, value, type_=column.type)
+
+
+def _values(name: str, values: Iterable[object], column: ColumnElement[Any]) -> BindParameter[Any]:
+    return bindparam(name, list(values), type_=column.type, expanding=True)
+
+
+def _of_users(column: ColumnElement[Any], users: tuple[UserId, ...]) -> ColumnElement[bool]:
+    if len(users) == 1:
+        return column == _value("user", users[0], column)
+    return column.in_(_values("users", users, column))
 
 
 def _looked_up(
     conditions: OrderFilter, users: tuple[UserId, ...] | None
 ) -> list[ColumnElement[bool]]:
     """The conditions that few orders meet, each with an index that leads to them."""
-    order, item, words = tables.Order, tables.OrderItem, tables.OrderWords
-    key = tuple_(col(order.user_id), col(order.id))
+    order, item, words = _ORDERS.c, _ITEMS.c, tables.OrderWords
+    key = tuple_(order.user_id, order.id)
     clauses: list[ColumnElement[bool]] = []
     if conditions.ids is not None:
-        clauses.append(col(order.id).in_(conditions.ids))
+        clauses.append(order.id.in_(_values("ids", conditions.ids, order.id)))
     if conditions.external_ids is not None:
-        clauses.append(col(order.external_id).in_(conditions.external_ids))
+        external_ids = _values("external_ids", conditions.external_ids, order.external_id)
+        clauses.append(order.external_id.in_(external_ids))
     if conditions.product_ids is not None:
-        bought = select(col(item.user_id), col(item.order_id)).where(
-            col(item.product_id).in_(conditions.product_ids)
+        bought = select(item.user_id, item.order_id).where(
+            item.product_id.in_(_values("products", conditions.product_ids, item.product_id))
         )
         if users is not None:
-            bought = bought.where(col(item.user_id).in_(users))
+            bought = bought.where(_of_users(item.user_id, users))
         clauses.append(key.in_(bought))
     if conditions.words:
         owner = users[0] if users is not None and len(users) == 1 else None
@@ -224,48 +322,84 @@ def _indexed(
 
 
 def _within(
-    column: ColumnElement[Any], start: datetime | None, end: datetime | None
+    name: str,
+    column: Callable[[str], ColumnElement[Any]],
+    start: datetime | None,
+    end: datetime | None,
 ) -> list[ColumnElement[bool]]:
-    bounds = ((start, operator.ge), (end, operator.lt))
-    return [compare(column, bound) for bound, compare in bounds if bound is not None]
-
-
-def _any_of(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElement[bool]:
-    # One value and not a list of one: rows of an index are sorted behind a single value only.
-    return column == values[0] if len(values) == 1 else column.in_(values)
+    plain = _ORDERS.c[name]
+    clauses = []
+    if start is not None:
+        clauses.append(column(name) >= _value(f"{name}_from", start, plain))
+    if end is not None:
+        clauses.append(column(name) < _value(f"{name}_to", end, plain))
+    return clauses
 
 
 def _shipped_by(methods: Sequence[ShippingMethod]) -> ColumnElement[bool]:
-    order, item = tables.Order, tables.OrderItem
+    order, item = _ORDERS.c, _ITEMS.c
     return exists(literal(1)).where(
-        col(item.user_id) == order.user_id,
-        col(item.order_id) == order.id,
-        col(item.shipping).in_([method.value for method in methods]),
+        item.user_id == order.user_id,
+        item.order_id == order.id,
+        item.shipping.in_(_values("methods", [one.value for one in methods], item.shipping)),
     )
 
 
 def beyond(
-    position: Position, sort: OrderSort, *, ascending: bool, inclusive: bool = False
+    name: str, position: Position, sort: OrderSort, *, ascending: bool, inclusive: bool = False
 ) -> ColumnElement[bool]:
     """The orders past a position, in a direction.
 
     Args:
+        name: What the position is called among the statement's parameters.
         position: Where to stand.
         sort: What the list is sorted by.
         ascending: Towards the greater ones.
         inclusive: Whether an order at the position itself counts too.
     """
-    columns = _sort_columns(sort)
-    here = tuple_(*columns)
-    there = tuple_(
-        *(
-            literal(value, column.type)
-            for value, column in zip((position.key, position.id), columns, strict=True)
-        )
-    )
+    key, id_ = _sort_columns(sort)
+    here = tuple_(key, id_)
+    there = tuple_(_value(f"{name}_key", position.key, key), _value(f"{name}_id", position.id, id_))
     if ascending:
         return here >= there if inclusive else here > there
     return here <= there if inclusive else here < there
+
+
+def page_of(statement: Selected, meaning: Meaning, page: Page, sort: OrderSort) -> Selected:
+    """The statement for a page, and one order more, which tells whether the list goes on.
+
+    With `from_end` the rows come in the order opposite to the list's.
+    """
+    ascending = sort.descending is page.from_end
+    statement = statement.where(matching_orders(meaning, sort=sort))
+    if page.after is not None:
+        statement = statement.where(
+            beyond("after", page.after, sort, ascending=not sort.descending)
+        )
+    if page.before is not None:
+        statement = statement.where(beyond("before", page.before, sort, ascending=sort.descending))
+    limit = bindparam("limit", page.size + 1, type_=Integer)
+    return statement.order_by(*sorted_by(sort, ascending=ascending)).limit(limit)
+
+
+def any_beyond(
+    meaning: Meaning, position: Position, sort: OrderSort, *, forward: bool
+) -> Select[bool]:
+    """Whether the list has an order at the position or past it.
+
+    Args:
+        meaning: Which orders the list holds.
+        position: Where to stand in the list.
+        sort: How it is sorted.
+        forward: Look towards the end of the list, else towards its beginning.
+    """
+    past = beyond("edge", position, sort, ascending=forward is not sort.descending, inclusive=True)
+    return select(exists(literal(1)).where(matching_orders(meaning, sort=sort)).where(past))
+
+
+def count_of(meaning: Meaning) -> Select[int]:
+    """How many orders there are."""
+    return select(func.count()).select_from(tables.Order).where(matching_orders(meaning))
 
 
 def sorted_by(sort: OrderSort, *, ascending: bool) -> Sequence[UnaryExpression[Any]]:

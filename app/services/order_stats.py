@@ -30,7 +30,7 @@ from app.domain.ids import ProductId
 from app.domain.order import OrderStatus
 from app.domain.principal import Principal, Scope
 from app.domain.spans import StatsInterval, find_time_zone, span_starts
-from app.services.order_queries import OrderFilter, matching_orders
+from app.services.order_queries import OrderFilter, matching_orders, meaning_of
 
 MAX_SPANS = 400
 """The most points that a series may have."""
@@ -79,7 +79,7 @@ async def figures_by_status(
     status = (col(order.status) + "").label("stands_at")
     statement = (
         select(status, func.count(), *_sum_parts(col(order.total_minor)))
-        .where(matching_orders(principal, conditions))
+        .where(matching_orders(meaning_of(principal, conditions)))
         .group_by(status.name)
     )
     found = {
@@ -111,7 +111,7 @@ async def figures_by_span(
         InvalidInput: an end is missing, the zone is unknown, or there are too many spans.
     """
     order = tables.Order
-    matching = matching_orders(principal, conditions)
+    matching = matching_orders(meaning_of(principal, conditions))
     starts = _starts(conditions, interval, time_zone)
     if not starts:
         return []
@@ -142,7 +142,7 @@ async def top_products(
     """
     # Under a name of its own, so that the filter's conditions on items are not taken for it.
     order, item = tables.Order, aliased(tables.OrderItem)
-    matching = matching_orders(principal, conditions)
+    matching = matching_orders(meaning_of(principal, conditions))
     # Joined, and not by a condition beside the filter's: where that is false from the start, the
     # other would be left out.
     its_items = (col(order.user_id) == item.user_id) & (col(order.id) == item.order_id)

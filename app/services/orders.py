@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sqlalchemy import ColumnElement, and_, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, and_, or_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -18,12 +18,14 @@ from app.domain.principal import Principal
 from app.services.order_queries import (
     OrderFilter,
     OrderSort,
+    Page,
     Position,
-    beyond,
-    matching_orders,
+    any_beyond,
+    count_of,
+    meaning_of,
     orders_from_rows,
+    page_of,
     select_orders,
-    sorted_by,
     visible_orders,
 )
 
@@ -33,19 +35,6 @@ _NUMBERS_PER_STATEMENT = 100
 
 OrderNumber: TypeAlias = tuple[UserId, int]
 """Whose order, and which number among them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Which part of a sorted list is meant: `size` orders between two positions.
-
-    They are the first ones after `after`, or with `from_end` the last ones before `before`.
-    """
-
-    size: int
-    after: Position | None = None
-    before: Position | None = None
-    from_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +58,7 @@ async def list_orders(
     Raises:
         Forbidden: the key lacks `orders:read`, or `admin` for the orders of other customers.
     """
-    ascending = sort.descending is page.from_end
-    statement = select_orders(matching_orders(principal, conditions, sort=sort))
-    if page.after is not None:
-        statement = statement.where(beyond(page.after, sort, ascending=not sort.descending))
-    if page.before is not None:
-        statement = statement.where(beyond(page.before, sort, ascending=sort.descending))
-    # One more than asked tells whether the list goes on.
-    statement = statement.order_by(*sorted_by(sort, ascending=ascending)).limit(page.size + 1)
+    statement = page_of(select_orders(), meaning_of(principal, conditions), page, sort)
     orders = await orders_from_rows(await connection.execute(statement))
     more = len(orders) > page.size
     orders = orders[: page.size]
@@ -105,11 +87,7 @@ async def any_order_beyond(
     Raises:
         Forbidden: the key lacks `orders:read`, or `admin` for the orders of other customers.
     """
-    statement = select(
-        exists(literal(1))
-        .where(matching_orders(principal, conditions, sort=sort))
-        .where(beyond(position, sort, ascending=forward is not sort.descending, inclusive=True))
-    )
+    statement = any_beyond(meaning_of(principal, conditions), position, sort, forward=forward)
     return bool(await connection.scalar(statement))
 
 
@@ -121,10 +99,7 @@ async def count_orders(
     Raises:
         Forbidden: the key lacks `orders:read`, or `admin` for the orders of other customers.
     """
-    statement = (
-        select(func.count()).select_from(tables.Order).where(matching_orders(principal, conditions))
-    )
-    return (await connection.scalar(statement)) or 0
+    return (await connection.scalar(count_of(meaning_of(principal, conditions)))) or 0
 
 
 async def all_own_orders(connection: AsyncConnection, principal: Principal) -> list[Order]:

@@ -86,6 +86,7 @@ class TestLimit:
         assert answer["data"] == {"me": {"order": None}}
         assert not [statement for statement in statements if "FROM products" in statement]
 
+    @pytest.mark.usefixtures("plain")
     async def test_what_is_read_counts_though_it_is_not_shown(self, small: Shop) -> None:
         pages = [f"a{n}: orders(first: {20 - n}) {{ nodes {{ id }} }}" for n in range(12)]
         assert await small.data(f"{{ {' '.join(pages[:4])} }}")
@@ -99,6 +100,7 @@ class TestLimit:
         query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"
         assert len((await small.data(query, {"ids": ids}))["nodes"]) == 3
 
+    @pytest.mark.usefixtures("plain")
     async def test_long_texts_count_as_several_values(self, small: Shop) -> None:
         await small.add(LAMP, address="x" * 9_950, key="other")
         names = " ".join(f"a{n}: address" for n in range(11))
@@ -139,6 +141,7 @@ async def large(shop: InsideShop) -> InsideShop:
     return shop
 
 
+@pytest.mark.usefixtures("plain")
 class TestTurns:
     @pytest.mark.parametrize(
         ("fields", "at_once"),

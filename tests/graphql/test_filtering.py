@@ -302,6 +302,7 @@ async def _variables(
     return variables
 
 
+@pytest.mark.usefixtures("plain")
 class TestIndexesOfPostgreSQL:
     @pytest.fixture
     async def large(self, postgresql_databases: PostgreSQLDatabases) -> AsyncGenerator[Shop]:
@@ -342,6 +343,7 @@ class TestIndexesOfPostgreSQL:
         assert f"'zu{CUSTOMER}main':*" in given
 
 
+@pytest.mark.usefixtures("plain")
 class TestIndexesOfSQLite:
     @pytest.fixture
     async def filled(self, sqlite_databases: SQLiteDatabases) -> AsyncGenerator[Shop]:

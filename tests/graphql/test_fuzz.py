@@ -6,18 +6,27 @@ import pytest
 from graphql import parse
 from structlog.testing import capture_logs
 
+from tests.databases import Databases
 from tests.graphql.answers import well_formed
-from tests.graphql.fuzzing import SCHEMA, fuzz
-from tests.shop import TABLE, open_shop
+from tests.graphql.fuzzing import SCHEMA, fuzz, open_both_ways
+from tests.shop import TABLE
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def databases(request: pytest.FixtureRequest) -> Databases:
+    """Each engine: both ways are compared."""
+    found: Databases = request.getfixturevalue(f"{request.param}_databases")
+    return found
 
 
 async def test_answers_to_generated_operations(database_url: str) -> None:
     """`python -m bench.fuzz` does this for as long as one likes."""
-    async with open_shop(database_url, cost_budget=1_000_000_000) as shop:
+    async with open_both_ways(database_url) as (shop, plain):
         with capture_logs() as logs:
-            found = await fuzz(shop, each=15, fillings=8, start=1)
+            found = await fuzz(shop, plain, each=15, fillings=8, start=1)
     assert {entry["log_level"] for entry in logs} == {"info"}
     assert found.operations > 2000
+    assert found.compared > 1000
     assert found.refused_documents == 45
     # They get far enough: to nearly every field, to changes, and to most reasons to refuse one.
     assert found.with_data > 800

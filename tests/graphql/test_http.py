@@ -237,6 +237,7 @@ class TestAnswers:
         response = await _post(shop, {"query": "{ __schema { queryType { name } } }"})
         assert response.json() == {"data": {"__schema": {"queryType": {"name": "Query"}}}}
 
+    @pytest.mark.usefixtures("plain")
     async def test_an_unexpected_error_shows_only_the_request_id(
         self, spoilt_database_url: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -266,6 +267,7 @@ class TestAnswers:
             assert "trace-me" in logged
             assert "'nonsense' is not a valid OrderStatus" in logged
 
+    @pytest.mark.usefixtures("plain")
     async def test_a_value_of_ours_that_does_not_fit_is_not_the_callers_fault(
         self, spoilt_database_url: str, capsys: pytest.CaptureFixture[str]
     ) -> None:

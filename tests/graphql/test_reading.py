@@ -226,6 +226,7 @@ class TestOrders:
         assert order["customer"] is None
 
 
+@pytest.mark.usefixtures("plain")
 class TestStatements:
     """One for the key, one for the orders with items, one each for products, users, count, ends."""
 

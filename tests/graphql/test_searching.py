@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from app.domain.ids import UserId
 from app.services import search
 from app.services.auth import Authenticator
-from app.services.order_queries import OrderFilter, OrderSort
-from app.services.orders import Page, list_orders
+from app.services.order_queries import OrderFilter, OrderSort, Page
+from app.services.orders import list_orders
 from app.services.users import add_user
 from tests.databases import Databases
 from tests.shop import CUSTOMER, LAMP, STOOL, TABLE, Shop, counted_statements, open_shop
@@ -95,6 +95,7 @@ class TestSearch:
             address for address in every if _oracle(text, [address])
         }
 
+    @pytest.mark.usefixtures("plain")
     async def test_pages_counts_and_sorts_go_together(self, shop: Shop) -> None:
         for number in range(7):
             await shop.add(*[LAMP] * (number % 3 + 1), address=f"{number} Main St")

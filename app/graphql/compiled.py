@@ -1,0 +1,91 @@
+"""Answers to compiled operations, as any other has them: with errors, and with what they cost."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from app.db.database import Database
+from app.db.deadline import Deadline
+from app.domain.principal import Principal
+from app.graphql.compiler.arguments import Declined, Values
+from app.graphql.compiler.executing import Outcome, execute
+from app.graphql.errors import presentable
+from app.graphql.limits import Limits
+from app.graphql.operations import Prepared
+from app.services.cost_budget import CostBudget, Standing
+from app.telemetry import OPERATIONS
+
+_COMPILED = OPERATIONS.labels("compiled")
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledAnswers:
+    """Answers what the compiler takes. `timeout_s` bounds one operation."""
+
+    database: Database
+    limits: Limits
+    budget: CostBudget
+    timeout_s: float
+
+    async def answer(
+        self,
+        prepared: Prepared,
+        variables: Values,
+        caller: Principal | None,
+        payer: Principal | None,
+    ) -> dict[str, Any] | None:
+        """The answer to an operation; None if it is the library's to give.
+
+        Args:
+            prepared: The operation.
+            variables: What the request has for its variables.
+            caller: Who asks, None without a key that we know.
+            payer: Whose budget its price was taken from, None if nobody's.
+        """
+        if prepared.compiled is None:
+            return None
+        try:
+            roots, values = prepared.compiled.bind(variables)
+            outcome = await execute(
+                roots,
+                values,
+                caller,
+                self.database,
+                Deadline(self.timeout_s),
+                most_values=self.limits.values,
+            )
+        except Declined:
+            return None
+        _COMPILED.inc()
+        json = outcome.json
+        answer: dict[str, Any] = {"data": None if json is None else orjson.Fragment(json)}
+        if outcome.errors:
+            answer["errors"] = [presentable(error).formatted for error in outcome.errors]
+        if payer is not None:
+            answer["extensions"] = {"cost": self._settled(prepared, variables, outcome, payer)}
+        return answer
+
+    def _settled(
+        self, prepared: Prepared, variables: Values, outcome: Outcome, payer: Principal
+    ) -> dict[str, object]:
+        """What it cost, when what was taken too much is given back."""
+        requested = prepared.requested.cost
+        data: Any = outcome.outline
+        if outcome.json is not None and not prepared.plan.is_shallow:
+            data = orjson.loads(outcome.json)
+        actual = prepared.plan.actual(variables, data)
+        return cost_of(requested, actual, self.budget.settle(payer, requested - actual))
+
+
+def cost_of(requested: int, actual: int, standing: Standing) -> dict[str, object]:
+    """What an operation cost, in `extensions` of its answer."""
+    return {
+        "requested": requested,
+        "actual": actual,
+        "budget": {
+            "maximum": standing.maximum,
+            "left": standing.left,
+            "restoreRate": standing.restore_per_s,
+        },
+    }

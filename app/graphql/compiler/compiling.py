@@ -1,0 +1,100 @@
+"""From a checked operation to what answers it: compiled root fields, by the values of its flags."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    is_non_null_type,
+)
+
+from app.graphql.compiler.arguments import Declined, Values, variables_of
+from app.graphql.compiler.roots import ROOTS, Field, Root
+from app.graphql.compiler.rows import Rows
+from app.graphql.compiler.selection import Selector, flags_of
+from app.graphql.compiler.spelling import SPELLINGS
+from app.graphql.limits import fragments_of
+
+_MAX_VARIANTS = 16
+
+
+class CompiledRoot(NamedTuple):
+    """A root field: the key of its answer, the nodes that ask for it, and what answers it."""
+
+    key: str
+    nodes: Sequence[FieldNode]
+    is_nullable: bool
+    root: Root
+
+
+class CompiledOperation:
+    """An operation; the variables of its directives decide which root fields it has.
+
+    Args:
+        schema: The schema.
+        document: A valid document.
+        operation: One of its operations.
+        engine: The engine of the database.
+
+    Raises:
+        Declined: it is not for the compiler.
+    """
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        document: DocumentNode,
+        operation: OperationDefinitionNode,
+        engine: str,
+    ) -> None:
+        if operation.operation is not OperationType.QUERY or operation.directives:
+            raise Declined
+        self._schema = schema
+        self._operation = operation
+        self._engine = engine
+        self._fragments = fragments_of(document)
+        self._flags = flags_of(operation, self._fragments)
+        self._variables = variables_of(schema, operation)
+        self._variants: dict[tuple[object, ...], Sequence[CompiledRoot]] = {}
+        if not self._flags:
+            self._variants[()] = self._roots({})
+
+    def bind(self, given: Values) -> tuple[Sequence[CompiledRoot], Values]:
+        """The root fields for a request's variables, and these as resolvers get them.
+
+        Raises:
+            Declined: it is not for the compiler.
+        """
+        variables = self._variables(given)
+        flags = tuple([variables.get(name) for name in self._flags])
+        roots = self._variants.get(flags)
+        if roots is None:
+            if len(self._variants) == _MAX_VARIANTS:
+                raise Declined
+            roots = self._variants[flags] = self._roots(dict(zip(self._flags, flags, strict=True)))
+        return roots, variables
+
+    def _roots(self, flags: Mapping[str, object]) -> Sequence[CompiledRoot]:
+        decided = {}
+        for name, value in flags.items():
+            if not isinstance(value, bool):
+                raise Declined
+            decided[name] = value
+        selector = Selector(self._schema, self._fragments, decided)
+        rows = Rows(selector, SPELLINGS[self._engine])
+        kind = self._schema.query_type
+        if kind is None:
+            raise Declined
+        roots = []
+        for key, nodes in selector.fields(kind, [self._operation.selection_set]).items():
+            make = ROOTS.get(nodes[0].name.value)
+            if make is None:
+                raise Declined
+            definition = kind.fields.get(nodes[0].name.value)
+            is_nullable = definition is not None and not is_non_null_type(definition.type)
+            roots.append(CompiledRoot(key, nodes, is_nullable, make(Field(rows, kind, nodes))))
+        return roots

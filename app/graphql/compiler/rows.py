@@ -1,0 +1,223 @@
+"""From what is selected of an object to the columns that hold it as finished JSON.
+
+The columns of one object are put together here: it is cut at each list inside of it, because JSON
+that stands in JSON is written twice by the engine.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from graphql import FieldNode, GraphQLObjectType
+
+from app.graphql.compiler.arguments import Declined
+from app.graphql.compiler.selection import Fields, Selector, below
+from app.graphql.compiler.spelling import (
+    MAX_PAIRS,
+    Spelling,
+    item_fields,
+    order_fields,
+    product_fields,
+    user_fields,
+)
+from app.graphql.cost import values_of
+
+Row: TypeAlias = Sequence[Any]
+"""A row as the driver has it."""
+
+Renderer: TypeAlias = Callable[[Row], str]
+"""What makes the JSON of an object from its row."""
+
+_PRODUCT = " LEFT JOIN products AS p ON p.id=i.product_id AND p.deleted_at IS NULL"
+
+
+@dataclass(slots=True)
+class RowPlan:
+    """How an object is read.
+
+    `values` is how many values it counts as against the limit of an answer, and `item_values` how
+    many each of its items does.
+    """
+
+    columns: list[str] = field(default_factory=list)
+    values: int = 0
+    item_values: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Plans objects of one selection for one engine."""
+
+    selector: Selector
+    spelling: Spelling
+
+    def order(self, plan: RowPlan, nodes: Sequence[FieldNode]) -> Renderer:
+        """An order: its columns are added to the plan.
+
+        Raises:
+            Declined: something is selected that is not in its row.
+        """
+        kind = self.kind("Order")
+        plain = order_fields(self.spelling)
+        pieces = _Pieces(self.spelling, plan.columns)
+        for key, found in self.fields(plan, kind, nodes).items():
+            name = found[0].name.value
+            if name == "items":
+                pieces.add_list(key, self._items(plan, found))
+            elif name == "total":
+                pieces.add(key, self._money(plan, found, "orders.total_minor", "orders.currency"))
+            elif name == "customer":
+                pieces.add(key, self._customer(plan, found))
+            else:
+                pieces.add(key, _plain(kind, name, plain))
+        return pieces.renderer()
+
+    def user(self, plan: RowPlan, fields: Fields) -> Mapping[str, str]:
+        """The plain fields of a user whom the caller may see all of, by their keys."""
+        kind, plain = self.kind("User"), user_fields(self.spelling)
+        return {key: _plain(kind, found[0].name.value, plain) for key, found in fields.items()}
+
+    def product(self, plan: RowPlan, nodes: Sequence[FieldNode]) -> str:
+        """A product, as an object."""
+        kind = self.kind("Product")
+        plain = product_fields(self.spelling)
+        pairs = []
+        for key, found in self.fields(plan, kind, nodes).items():
+            name = found[0].name.value
+            if name == "price":
+                pairs.append(_pair(key, self._money(plan, found, "p.price_minor", "p.currency")))
+            else:
+                pairs.append(_pair(key, _plain(kind, name, plain)))
+        return self._object(pairs)
+
+    def kind(self, name: str) -> GraphQLObjectType:
+        """A type of the schema by its name."""
+        kind = self.selector.schema.get_type(name)
+        if not isinstance(kind, GraphQLObjectType):
+            raise TypeError(f"{name} is no object type")
+        return kind
+
+    def fields(self, plan: RowPlan, kind: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Fields:
+        """What is selected of an object, counted among the values of the plan."""
+        found = self.selector.fields(kind, below(nodes))
+        plan.values += _count(kind, found)
+        return found
+
+    def _items(self, plan: RowPlan, nodes: Sequence[FieldNode]) -> str:
+        kind = self.kind("OrderItem")
+        plain = item_fields(self.spelling)
+        currency = self.spelling.item_currency
+        inside = RowPlan()
+        pairs = []
+        join = ""
+        for key, found in self.fields(inside, kind, nodes).items():
+            name = found[0].name.value
+            if name == "unitPrice":
+                value = self._money(inside, found, "i.unit_price_minor", currency)
+            elif name == "total":
+                value = self._money(inside, found, "(i.unit_price_minor*i.quantity)", currency)
+            elif name == "product":
+                join = _PRODUCT
+                value = f"CASE WHEN p.id IS NULL THEN NULL ELSE {self.product(inside, found)} END"
+            else:
+                value = _plain(kind, name, plain)
+            pairs.append(_pair(key, value))
+        plan.item_values += inside.values
+        return self.spelling.items(self._object(pairs), join)
+
+    def _customer(self, plan: RowPlan, nodes: Sequence[FieldNode]) -> str:
+        fields = self.fields(plan, self.kind("User"), nodes)
+        pairs = [_pair(key, value) for key, value in self.user(plan, fields).items()]
+        found = f"SELECT {self._object(pairs)} FROM users AS u WHERE u.id=orders.user_id"  # noqa: S608
+        return self.spelling.one(found)
+
+    def _money(self, plan: RowPlan, nodes: Sequence[FieldNode], minor: str, currency: str) -> str:
+        kind = self.kind("Money")
+        plain = {"amount": self.spelling.amount(minor), "currencyCode": currency}
+        pairs = [
+            _pair(key, _plain(kind, found[0].name.value, plain))
+            for key, found in self.fields(plan, kind, nodes).items()
+        ]
+        return self._object(pairs)
+
+    def _object(self, pairs: Sequence[str]) -> str:
+        if len(pairs) > MAX_PAIRS:
+            raise Declined
+        return self.spelling.object(pairs)
+
+
+def _count(kind: GraphQLObjectType, fields: Fields) -> int:
+    return sum(
+        values_of(kind.fields[found[0].name.value])
+        for found in fields.values()
+        if found[0].name.value in kind.fields
+    )
+
+
+def _plain(kind: GraphQLObjectType, name: str, plain: Mapping[str, str]) -> str:
+    if name == "__typename":
+        return f"'{kind.name}'"
+    if name not in plain:
+        raise Declined
+    return plain[name]
+
+
+def _pair(key: str, value: str) -> str:
+    return f"'{key}',{value}"
+
+
+class _Pieces:
+    """An object in the making: runs of pairs, each a column, and lists between them."""
+
+    def __init__(self, spelling: Spelling, columns: list[str]) -> None:
+        self._spelling = spelling
+        self._columns = columns
+        self._pairs: list[str] = []
+        # What stands before each column, where the column is, and whether its braces go.
+        self._pieces: list[tuple[str, int, bool]] = []
+
+    def add(self, key: str, value: str) -> None:
+        """Add a field."""
+        self._pairs.append(_pair(key, value))
+        if len(self._pairs) == MAX_PAIRS:
+            self._cut()
+
+    def add_list(self, key: str, column: str) -> None:
+        """Add a list, which is a column of its own."""
+        self._cut()
+        self._add_column(f'"{key}":', column, is_object=False)
+
+    def renderer(self) -> Renderer:
+        """What makes the object."""
+        self._cut()
+        match self._pieces:
+            case []:
+                return lambda _row: "{}"
+            case [("", only, True)]:
+                return lambda row: row[only]
+            case [("", first, True), (lead, second, False)]:
+                return lambda row: f"{row[first][:-1]}{lead}{row[second]}}}"
+            case pieces:
+                return _joiner(pieces)
+
+    def _cut(self) -> None:
+        if self._pairs:
+            column = self._spelling.whole(self._spelling.object(self._pairs))
+            self._add_column("", column, is_object=True)
+            self._pairs = []
+
+    def _add_column(self, lead: str, column: str, *, is_object: bool) -> None:
+        comma = "," if self._pieces else ""
+        self._pieces.append((comma + lead, len(self._columns), is_object))
+        self._columns.append(column)
+
+
+def _joiner(pieces: Sequence[tuple[str, int, bool]]) -> Renderer:
+    def joined(row: Row) -> str:
+        found = [
+            f"{lead}{row[column][1:-1] if is_object else row[column]}"
+            for lead, column, is_object in pieces
+        ]
+        return f"{{{''.join(found)}}}"
+
+    return joined
