@@ -32,6 +32,7 @@ from app.rest import openapi, pages
 from app.rest.deprecation import Deprecation, deprecation_headers
 from app.rest.legacy import PATHS, LegacyOrders
 from app.rest.ops import Probes
+from app.rest.order_rows import OwnRows
 from app.services import demo, idempotency
 from app.services.auth import Authenticator
 from app.services.cost_budget import CostBudget
@@ -160,7 +161,9 @@ def create_app(settings: Settings) -> Starlette:
         routes=[
             Route("/graphql", ShortWay(graphql) if settings.compiled_operations else graphql),
             WebSocketRoute("/graphql", websockets),
-            *LegacyOrders(database, authenticator, usage, budget, limits.json_depth).routes(),
+            *LegacyOrders(
+                database, authenticator, usage, budget, limits.json_depth, OwnRows(database.engine)
+            ).routes(),
             *Probes(database, draining).routes(),
             *pages.routes(schema.sdl if settings.introspection else None),
             *openapi.routes(body_limit_bytes=settings.body_limit_bytes),

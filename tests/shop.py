@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 from asgi_lifespan import LifespanManager
@@ -14,6 +15,7 @@ from starlette.applications import Starlette
 
 from app.db.database import Database
 from app.db.engine import open_database
+from app.db.prepared import Bound, Prepared
 from app.db.types import UTCDateTime
 from app.domain.ids import ProductId
 from app.domain.order import Product
@@ -226,8 +228,17 @@ def counted_statements(*, beside: bool = False) -> Iterator[list[str]]:
         ):
             statements.append(statement)
 
+    bind = Prepared.bind
+
+    def note_prepared(self: Prepared, engine: str, values: Mapping[str, Any]) -> Bound:
+        bound = bind(self, engine, values)
+        note(None, None, bound.text)
+        return bound
+
     event.listen(Engine, "before_cursor_execute", note)
     try:
-        yield statements
+        # What goes to the driver past the engine is bound once for each time.
+        with patch.object(Prepared, "bind", note_prepared):
+            yield statements
     finally:
         event.remove(Engine, "before_cursor_execute", note)

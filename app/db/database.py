@@ -130,10 +130,14 @@ class Database(ABC):
         """
 
         async def work(connection: AsyncConnection) -> list[Sequence[Sequence[Any]]]:
-            driver = (await connection.get_raw_connection()).driver_connection
-            return [await self._fetched(driver, read) for read in reads]
+            return [await self.rows(connection, read) for read in reads]
 
         return await self.query(work, until)
+
+    async def rows(self, connection: AsyncConnection, read: Bound) -> Sequence[Sequence[Any]]:
+        """The rows of a statement by a connection that one has, as the driver has them."""
+        driver = (await connection.get_raw_connection()).driver_connection
+        return await self._fetched(driver, read)
 
     @abstractmethod
     async def _fetched(self, driver: Any, read: Bound) -> Sequence[Sequence[Any]]:

@@ -7,22 +7,6 @@ caller reads back (milliseconds) is exactly what is stored and can be used as a 
 import time
 from datetime import UTC, datetime, timedelta
 
-# Names of its own: strftime("%B") follows the locale of the process, the contract does not.
-_MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
-
 
 def now() -> datetime:
     """The current instant in UTC, cut to milliseconds."""
@@ -63,12 +47,3 @@ def rfc3339(instant: datetime) -> str:
     Source: RFC 3339, section 5.6; JavaScript's `Date.prototype.toISOString`.
     """
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def long_date(instant: datetime) -> str:
-    """The UTC day of an instant in long English form, `November 30, 2024`.
-
-    Source: wire contract, GET /orders/get_all, `createdAt`.
-    """
-    utc = instant.astimezone(UTC)
-    return f"{_MONTHS[utc.month - 1]} {utc.day}, {utc.year}"

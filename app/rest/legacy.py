@@ -4,9 +4,8 @@ Source: the wire contract of the legacy orders API (docs in README, "The REST pa
 knows bodies, codes and the legacy's names; what is allowed and what happens is the services'.
 """
 
-import asyncio
 import codecs
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from email.message import Message
 from typing import Any, TypeVar
@@ -16,13 +15,13 @@ import structlog
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
 from app.db.database import Database
 from app.domain.changes import ErrorPolicy, StatusChange
-from app.domain.clock import long_date, rfc3339
+from app.domain.clock import rfc3339
 from app.domain.errors import (
     AppError,
     Contended,
@@ -35,7 +34,6 @@ from app.domain.errors import (
     Unavailable,
     describe,
 )
-from app.domain.money import json_number
 from app.domain.nesting import nests_deeper
 from app.domain.order import (
     EventSource,
@@ -57,11 +55,11 @@ from app.rest.bodies import (
     DeleteBody,
     Deleted,
     OrderDocument,
-    OrderRow,
     RequestBody,
     StatusBody,
 )
-from app.services import order_changes, order_placing, orders
+from app.rest.order_rows import ORDERS_AT_ONCE, OwnRows, inside
+from app.services import order_changes, order_placing
 from app.services.auth import Authenticator
 from app.services.cost_budget import CostBudget
 from app.services.idempotency import key_from_header
@@ -72,8 +70,7 @@ log = structlog.stdlib.get_logger()
 CALL_PRICE = 10
 """What a call of one of the four paths takes from the budget of its key."""
 
-# Some 10 ms of work.
-_ROWS_PER_PART = 2_500
+_JSON = "application/json; charset=utf-8"
 
 # This door's names for the services' ones.
 _NAMES = {
@@ -120,6 +117,7 @@ class LegacyOrders:
     usage: UsageCounter
     budget: CostBudget
     json_depth: int
+    own_rows: OwnRows
 
     def routes(self) -> list[BaseRoute]:
         """The four paths, each in any letter case and with or without a slash at its end."""
@@ -138,20 +136,26 @@ class LegacyOrders:
 
         Source: legacy routes/orders.js, get_all.
         """
-        found = await self.database.query(
-            lambda connection: orders.all_own_orders(connection, principal)
-        )
-        parts: list[bytes] = []
-        rows: list[OrderRow] = []
-        for order in found:
-            rows += _rows(order)
-            if len(rows) >= _ROWS_PER_PART:
-                parts.append(_inside(rows))
-                rows = []
-                await asyncio.sleep(0)  # a customer may have very many orders; others go on
-        if rows:
-            parts.append(_inside(rows))
-        return _json_text(b"[" + b",".join(parts) + b"]")
+        read = self.own_rows.read(principal)
+        (rows,) = await self.database.fetch([read], short=True)
+        if len(rows) < ORDERS_AT_ONCE:
+            return _json_text(f"[{inside(rows)}]".encode())
+        return StreamingResponse(self._all_rows(principal), media_type=_JSON)
+
+    async def _all_rows(self, principal: Principal) -> AsyncGenerator[bytes]:
+        """Very many rows, in parts, all of one moment. In between others have their turn."""
+        below, lead = None, "["
+        async with self.database.snapshot() as connection:
+            while True:
+                read = self.own_rows.read(principal, below)
+                rows = await self.database.rows(connection, read)
+                if part := inside(rows):
+                    yield f"{lead}{part}".encode()
+                    lead = ","
+                if len(rows) < ORDERS_AT_ONCE:
+                    break
+                below = rows[-1][0]
+        yield b"[]" if lead == "[" else b"]"
 
     async def add(self, request: Request, principal: Principal) -> Response:
         """Place an order; with an `Idempotency-Key` that was sent before, none.
@@ -326,31 +330,6 @@ def _refusal(error: AppError) -> Response:
     raise TypeError(f"no REST form for {type(error).__name__}") from error
 
 
-def _rows(order: Order) -> list[OrderRow]:
-    """An order as the list shows it."""
-    created = long_date(order.created_at)
-    return [
-        {
-            "orderId": order.id,
-            "productId": item.product_id,
-            "image": item.image,
-            "name": item.name,
-            "price": json_number(item.unit_price_minor),
-            "quantity": item.quantity,
-            "shipping": item.shipping,
-            "status": order.status,
-            "createdAt": created,
-            "orderNum": order.number,
-        }
-        for item in order.items
-    ]
-
-
-def _inside(rows: Sequence[OrderRow]) -> bytes:
-    """The rows as JSON, without the brackets of their list."""
-    return orjson.dumps(rows)[1:-1]
-
-
 def _document(order: Order) -> OrderDocument:
     """An order as Mongoose printed it."""
     return {
@@ -379,4 +358,4 @@ def _json(content: object, status: int = 200, headers: Mapping[str, str] | None 
 def _json_text(
     content: bytes, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    return Response(content, status, headers, media_type="application/json; charset=utf-8")
+    return Response(content, status, headers, media_type=_JSON)

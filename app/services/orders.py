@@ -102,18 +102,6 @@ async def count_orders(
     return (await connection.scalar(count_of(meaning_of(principal, conditions)))) or 0
 
 
-async def all_own_orders(connection: AsyncConnection, principal: Principal) -> list[Order]:
-    """Every order of the caller's own, highest number first; also for an administrator.
-
-    Raises:
-        Forbidden: the key lacks `orders:read`.
-    """
-    statement = select_orders(
-        visible_orders(principal), col(tables.Order.user_id) == principal.user_id
-    ).order_by(col(tables.Order.order_number).desc())
-    return await orders_from_rows(await connection.execute(statement))
-
-
 async def orders_by_id(
     connection: AsyncConnection, principal: Principal, ids: Iterable[OrderId]
 ) -> dict[OrderId, Order]:

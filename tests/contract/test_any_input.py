@@ -165,7 +165,7 @@ def test_a_good_body_with_a_byte_changed(send: Send, method: str, path: str, dat
 @EXAMPLES
 @given(
     key=st.binary(max_size=50),
-    content_type=st.binary(max_size=30),
+    content_type=st.binary(max_size=30).filter(lambda given: b"json" not in given.lower()),
     request_id=st.binary(max_size=70),
 )
 def test_any_bytes_in_headers(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.clock import long_date, now, rfc3339
+from app.domain.clock import now, rfc3339
 from app.domain.ids import new_object_id, parse_object_id
 from app.domain.money import MAX_MINOR, decimal_amount, json_number, minor_from_decimal
 
@@ -111,8 +111,3 @@ class TestClock:
         assert text.endswith("Z")
         lost = instant - datetime.fromisoformat(text)
         assert timedelta(0) <= lost < timedelta(milliseconds=1)
-
-    def test_long_date_is_the_day_in_utc(self) -> None:
-        west = timezone(-timedelta(hours=8))
-        assert long_date(datetime(2024, 11, 30, 17, tzinfo=west)) == "December 1, 2024"
-        assert long_date(datetime(2024, 5, 9, tzinfo=UTC)) == "May 9, 2024"
