@@ -6,14 +6,18 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 from asgi_lifespan import LifespanManager
 from sqlalchemy import Engine, bindparam, event, text
 from starlette.applications import Starlette
 
+from app.db import postgresql
 from app.db.database import Database
 from app.db.engine import open_database
+from app.db.sqlite_commits import SharedCommits
+from app.db.steps import Row, Statement
 from app.db.types import UTCDateTime
 from app.domain.ids import ProductId
 from app.domain.order import Product
@@ -214,20 +218,45 @@ BESIDE = re.compile("FOR (NO KEY )?UPDATE|pg_advisory_xact_lock_shared|pg_locks|
 
 @contextmanager
 def counted_statements(*, beside: bool = False) -> Iterator[list[str]]:
-    """Every SQL statement that any engine executes meanwhile, for orders and not for order.
+    """Every SQL statement that is executed meanwhile, for orders and not for order.
 
     `beside` takes those for order, too.
     """
     statements: list[str] = []
 
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+    def note(statement: str) -> None:
         if not statement.startswith(("BEGIN", "PRAGMA")) and (
             beside or not BESIDE.search(statement)
         ):
             statements.append(statement)
 
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
+    def by_engine(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        note(statement)
+
+    # What is carried out in steps goes past the engine.
+    in_sqlite, in_postgresql = SharedCommits._execute, postgresql._execute
+
+    async def by_sqlite(commits: SharedCommits, step: Statement) -> Sequence[Row]:
+        note(text_of("sqlite", step))
+        return await in_sqlite(commits, step)
+
+    async def by_postgresql(driver: Any, step: Statement) -> Sequence[Row]:
+        note(text_of("postgresql", step))
+        return await in_postgresql(driver, step)
+
+    event.listen(Engine, "before_cursor_execute", by_engine)
+    with (
+        patch.object(SharedCommits, "_execute", by_sqlite),
+        patch.object(postgresql, "_execute", by_postgresql),
+    ):
+        try:
+            yield statements
+        finally:
+            event.remove(Engine, "before_cursor_execute", by_engine)
+
+
+def text_of(engine: str, step: Statement) -> str:
+    """The SQL of a step."""
+    if step.rows is not None:
+        return step.prepared.bind_rows(engine, step.rows)[0]
+    return step.prepared.bind(engine, step.values).text

@@ -323,7 +323,11 @@ CROSSING = {
 
 class TestEachStatement:
     @pytest.fixture
-    async def shop(self, url: str) -> AsyncGenerator[Shop]:
+    async def shop(
+        self, postgresql_databases: PostgreSQLDatabases, url: str
+    ) -> AsyncGenerator[Shop]:
+        # By this the application knows that it has Citus before it.
+        postgresql_databases.run(url, "CREATE TABLE pg_dist_partition ()")
         async with open_shop(url) as shop:
             await shop.add(TABLE, STOOL)
             await shop.add(LAMP)
