@@ -92,7 +92,8 @@ def configure_logging(level: str, style: str) -> None:
 
 def _log_retry(details: stamina.instrumentation.RetryDetails) -> None:
     """A line for each time that a change is tried again, in place of the library's own."""
-    said = getattr(details.caused_by.__cause__, "orig", None) or details.caused_by
+    cause = details.caused_by.__cause__
+    said = getattr(cause, "orig", None) or cause or details.caused_by
     log.warning(
         "others were in the way; the change is tried again",
         attempt=details.retry_num + 1,

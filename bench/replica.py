@@ -28,7 +28,7 @@ from app.db import migrations
 from app.db.engine import open_database
 from app.domain.order import EventSource, NewItem, NewOrder, ShippingMethod
 from app.services.auth import Authenticator
-from app.services.order_placing import add_order
+from app.services.order_placing import placing
 from tests.servers import PostgresServer
 from tests.shop import LAMP, STOOL, TABLE, fill_shop
 
@@ -63,9 +63,7 @@ async def _write(url: str, key: str, count: int, *, per_second: float | None = N
     principal = await Authenticator(database).authenticate(key)
     for _ in range(count):
         started = time.perf_counter()
-        await database.write(
-            lambda connection: add_order(connection, principal, _NEW, source=EventSource.GRAPHQL)
-        )
+        await database.perform(lambda: placing(principal, _NEW, source=EventSource.GRAPHQL))
         if per_second:
             await asyncio.sleep(max(0, 1 / per_second - (time.perf_counter() - started)))
     await database.dispose()

@@ -67,9 +67,6 @@ class Databases(ABC):
             AssertionError: somebody stays.
         """
 
-    first_of_a_change: str
-    """How the first statement begins that waits where changes are kept out."""
-
     @abstractmethod
     def keep_changes_out(self, url: str, *tables: str) -> Callable[[], None]:
         """Let nobody place orders as if another process did; what it returns lets them again.
@@ -136,8 +133,6 @@ class SQLiteDatabases(Databases):
 
     def wait_until_left(self, url: str) -> None:
         """Nothing: who was killed has let go of the file."""
-
-    first_of_a_change = "BEGIN IMMEDIATE"
 
     def keep_changes_out(self, url: str, *tables: str) -> Callable[[], None]:
         connection = sqlite3.connect(_path(url), isolation_level=None)
@@ -225,8 +220,6 @@ class PostgreSQLDatabases(Databases):
         while others := self.run(url, _OTHERS):
             assert time.monotonic() < deadline, f"connections were left open: {others}"
             time.sleep(0.005)
-
-    first_of_a_change = "INSERT INTO order_counters"
 
     def keep_changes_out(self, url: str, *tables: str) -> Callable[[], None]:
         locked = ", ".join(("order_counters", *tables))

@@ -216,29 +216,42 @@ BESIDE = re.compile("FOR (NO KEY )?UPDATE|pg_advisory_xact_lock_shared|pg_locks|
 
 @contextmanager
 def counted_statements(*, beside: bool = False) -> Iterator[list[str]]:
-    """Every SQL statement that any engine executes meanwhile, for orders and not for order.
+    """Every SQL statement that is executed meanwhile, for orders and not for order.
 
     `beside` takes those for order, too.
     """
     statements: list[str] = []
 
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+    def note(statement: str) -> None:
         if not statement.startswith(("BEGIN", "PRAGMA")) and (
             beside or not BESIDE.search(statement)
         ):
             statements.append(statement)
 
-    bind = Prepared.bind
+    def by_engine(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        note(statement)
 
-    def note_prepared(self: Prepared, engine: str, values: Mapping[str, Any]) -> Bound:
+    # What goes to the driver past the engine is bound once for each time.
+    bind, bind_rows = Prepared.bind, Prepared.bind_rows
+
+    def by_driver(self: Prepared, engine: str, values: Mapping[str, Any]) -> Bound:
         bound = bind(self, engine, values)
-        note(None, None, bound.text)
+        note(bound.text)
         return bound
 
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        # What goes to the driver past the engine is bound once for each time.
-        with patch.object(Prepared, "bind", note_prepared):
+    def of_rows_by_driver(
+        self: Prepared, engine: str, rows: Sequence[Mapping[str, Any]]
+    ) -> tuple[str, list[tuple[Any, ...]]]:
+        bound = bind_rows(self, engine, rows)
+        note(bound[0])
+        return bound
+
+    event.listen(Engine, "before_cursor_execute", by_engine)
+    with (
+        patch.object(Prepared, "bind", by_driver),
+        patch.object(Prepared, "bind_rows", of_rows_by_driver),
+    ):
+        try:
             yield statements
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
+        finally:
+            event.remove(Engine, "before_cursor_execute", by_engine)

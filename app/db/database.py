@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.deadline import Deadline
 from app.db.prepared import Bound
+from app.db.steps import Steps
 from app.domain.errors import Contended
 
 T = TypeVar("T")
@@ -181,9 +182,44 @@ class Database(ABC):
             TimedOut: as for `transaction`.
         """
 
+        async def attempt() -> T:
+            async with self.transaction(until) as connection:
+                return await work(connection)
+
+        return await self._persistently(attempt, until)
+
+    async def perform(self, make: Callable[[], Steps[T]], until: Deadline | None = None) -> T:
+        """Carry out a change that is a few short steps, in a transaction: the fast way to write.
+
+        It is done or not done as a whole, as by `write`, and tried again like there.
+
+        Args:
+            make: Makes the change. It may be called several times, and each time is the first one
+                for the database.
+            until: When to give up.
+
+        Raises:
+            Contended: as for `write`.
+            Unavailable: as for `transaction`.
+            TimedOut: as for `transaction`.
+        """
+        return await self._persistently(lambda: self._perform(make, until), until)
+
+    @abstractmethod
+    async def _perform(self, make: Callable[[], Steps[T]], until: Deadline | None) -> T:
+        """Carry out a change, once."""
+
+    async def _persistently(self, attempt: Callable[[], Awaitable[T]], until: Deadline | None) -> T:
+        """Try a few times, for as long as others are in the way."""
+        try:
+            return await attempt()
+        except Contended as error:
+            failed: Contended | None = error
+
         def is_worth_another(error: Exception) -> bool:
             return isinstance(error, Contended) and not (until is not None and until.is_past)
 
+        # Made only now, as it takes longer than a short change does.
         attempts = stamina.retry_context(
             on=is_worth_another,
             attempts=_ATTEMPTS,
@@ -192,10 +228,12 @@ class Database(ABC):
             wait_max=_LONGEST_WAIT_S,
             wait_jitter=_FIRST_WAIT_S,
         )
-        async for attempt in attempts:
-            with attempt:
-                async with self.transaction(until) as connection:
-                    return await work(connection)
+        async for again in attempts:
+            with again:
+                if failed is not None:
+                    first, failed = failed, None
+                    raise first
+                return await attempt()
         raise AssertionError("the last attempt raises")
 
     @abstractmethod

@@ -2,13 +2,16 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text
+from sqlalchemy import ColumnElement, SQLColumnExpression, Text, bindparam
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import NullType
 from sqlmodel import SQLModel
+
+from app.db.types import TextList
 
 
 def upsert(table: type[SQLModel]) -> Insert:
@@ -45,6 +48,33 @@ def _json_rows(element: json_rows, compiler: SQLCompiler, **options: Any) -> str
 def _json_rows_of_sqlite(element: json_rows, compiler: SQLCompiler, **options: Any) -> str:
     columns = compiler.process(element.clauses, **options)
     return f"json_group_array(json_array({columns}))"
+
+
+class is_one_of(FunctionElement[Any]):  # noqa: N801 (used as a function)
+    """The condition that a column's text is in a list, which is one parameter of that name.
+
+    So the statement is the same for a list of any length.
+    """
+
+    inherit_cache = True
+    # Of a Boolean, SQLAlchemy asks whether it is 1 where there is no such type: that uses no index.
+    type = NullType()
+
+    def __init__(self, column: SQLColumnExpression[Any], name: str) -> None:
+        super().__init__(column, bindparam(name, type_=TextList()))
+
+
+@compiles(is_one_of)
+def _is_one_of(element: is_one_of, compiler: SQLCompiler, **options: Any) -> str:
+    column, texts = (compiler.process(one, **options) for one in element.clauses)
+    return f"{column} = ANY ({texts})"
+
+
+@compiles(is_one_of, "sqlite")
+def _is_one_of_json(element: is_one_of, compiler: SQLCompiler, **options: Any) -> str:
+    column, texts = (compiler.process(one, **options) for one in element.clauses)
+    values = "SELECT value FROM json_each"
+    return f"{column} IN ({values}({texts}))"
 
 
 class tested_only(FunctionElement[Any]):  # noqa: N801 (used as a function)

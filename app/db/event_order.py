@@ -15,12 +15,21 @@ the primary's: a standby shows neither its locks nor how far its sequences are.
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.prepared import Prepared
+from app.db.steps import Statement
+
 # The upper 16 bits of a lock's number say that it is one of these: "ev".
 _SPACE = 0x6576 << 48
 _LAST_GIVEN = (
     "(SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM order_events_seq_seq)"
 )
-_ANNOUNCE = text(f"SELECT pg_advisory_xact_lock_shared({_SPACE} | {_LAST_GIVEN})")
+
+ANNOUNCING = f"pg_advisory_xact_lock_shared({_SPACE} | {_LAST_GIVEN})"
+"""What announces, on PostgreSQL, as an expression of a statement that goes on to write events."""
+
+ANNOUNCE = Statement(Prepared(text(f"SELECT {ANNOUNCING}")), only="postgresql")
+"""Says that this transaction is going to write events. To be taken before each time it does."""
+
 _LAST = text(f"SELECT {_LAST_GIVEN}")
 # How PostgreSQL shows a lock: its number's upper half as `classid`, the lower as `objid`.
 _LOWEST_ANNOUNCED = text("""
@@ -33,7 +42,7 @@ _LOWEST_ANNOUNCED = text("""
 async def announce(connection: AsyncConnection) -> None:
     """Say that this transaction is going to write events. To be called before each time it does."""
     if connection.dialect.name == "postgresql":
-        await connection.execute(_ANNOUNCE)
+        await connection.exec_driver_sql(f"SELECT {ANNOUNCING}")
 
 
 async def settled_until(connection: AsyncConnection) -> int | None:

@@ -24,10 +24,12 @@ from app.db.database import Database, PoolUse
 from app.db.deadline import Deadline
 from app.db.dsn import dsn_of, place_of
 from app.db.faults import PoolerInBetween, driver_error, fault_of, sqlstate
+from app.db.pool import FairPool
 from app.db.prepared import Bound
 from app.db.replica import Replica
+from app.db.steps import Row, Statement, Steps, carry_out, unfolded
 from app.db.wakeups import Wakeups
-from app.domain.errors import Contended, TimedOut, Unavailable
+from app.domain.errors import AppError, Contended, TimedOut, Unavailable
 
 T = TypeVar("T")
 
@@ -65,6 +67,8 @@ _CONNECTIONS = text("""
     SELECT current_setting('max_connections')::int
          - current_setting('superuser_reserved_connections')::int
 """)
+# Citus keeps what it spreads in tables of its own.
+_IS_SPREAD = "SELECT to_regclass('pg_dist_partition') IS NOT NULL"
 _LISTENING = 1
 _NO_POOLER = (
     "ORDERS_DATABASE_PGBOUNCER is set, but there is no pooler: without it, statements are faster"
@@ -129,6 +133,7 @@ class PostgreSQLDatabase(Database):
                 settings["statement_timeout"] = f"{self._limit_ms}ms"
             connect_args["server_settings"] = settings
         pool: dict[str, Any] = {
+            "poolclass": FairPool,
             "pool_size": pool_size,
             "max_overflow": 0,
             "pool_timeout": pool_wait_s,
@@ -160,6 +165,7 @@ class PostgreSQLDatabase(Database):
             self._replica = Replica(connect, self.read, keeps_connections=not pgbouncer)
         for engine in filter(None, (self._writers, self._readers, self._copies)):
             event.listen(engine.sync_engine, "checkout", _refuse_closed)
+        self._is_spread: bool | None = None
         self._wakeups = Wakeups(dsn_of(listen_url), self._others_committed) if listen_url else None
 
     @property
@@ -294,10 +300,42 @@ class PostgreSQLDatabase(Database):
                 _timeout(until),
             ):
                 yield connection
+        self._committed()
+
+    def _committed(self) -> None:
         if self.on_commit is not None:
             self.on_commit()
         if self._wakeups is not None:
             self._wakeups.tell()
+
+    async def _perform(self, make: Callable[[], Steps[T]], until: Deadline | None) -> T:
+        with self._failures_named(until):
+            async with _connected(self._writers, until) as connection:
+                driver: Any = (await connection.get_raw_connection()).driver_connection
+                is_clean = False
+                try:
+                    if self._is_spread is None:
+                        self._is_spread = await driver.fetchval(_IS_SPREAD)
+                    try:
+                        async with _timeout(until):
+                            await driver.execute("BEGIN")
+                            result = await carry_out(
+                                unfolded(make(), self.engine, in_parts=self._is_spread),
+                                partial(_execute, driver),
+                            )
+                    except (AppError, asyncpg.PostgresError):
+                        if not driver.is_closed():
+                            await driver.execute("ROLLBACK")
+                            is_clean = True
+                        raise
+                    await driver.execute("COMMIT")
+                    is_clean = True
+                finally:
+                    if not is_clean:
+                        # Who knows where it stopped. Nobody else may find a transaction open.
+                        await connection.invalidate()
+        self._committed()
+        return result
 
     async def expect_bulk(self) -> None:
         """Nothing: the server is set up by whoever runs it."""
@@ -358,6 +396,16 @@ class PostgreSQLDatabase(Database):
     def _others_committed(self) -> None:
         if self.on_commit is not None:
             self.on_commit()
+
+
+async def _execute(driver: Any, statement: Statement) -> Sequence[Row]:
+    prepared, values, rows, _ = statement
+    if rows is None:
+        text, parameters = prepared.bind(PostgreSQLDatabase.engine, values)
+        found: Sequence[Row] = await driver.fetch(text, *parameters)
+        return found
+    await driver.executemany(*prepared.bind_rows(PostgreSQLDatabase.engine, rows))
+    return ()
 
 
 def _use(engine: AsyncEngine) -> PoolUse:

@@ -4,7 +4,7 @@ What a request sends again and again goes straight to the driver: making a state
 longer than most of them run. They are still written in SQLAlchemy, once for both engines.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Dialect
@@ -35,6 +35,16 @@ class _Form(NamedTuple):
     binds: tuple[tuple[str, Callable[[Any], Any] | None], ...]
     fixed: Mapping[str, Any]
 
+    def parameters(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        if self.fixed:
+            values = {**self.fixed, **values}
+        return tuple(
+            [
+                values[name] if convert is None else convert(values[name])
+                for name, convert in self.binds
+            ]
+        )
+
 
 class Prepared:
     """A statement that is sent often, with other values each time.
@@ -55,20 +65,25 @@ class Prepared:
         Raises:
             KeyError: a parameter has no value.
         """
+        form = self._form(engine)
+        return Bound(form.text, form.parameters(values))
+
+    def bind_rows(
+        self, engine: str, rows: Sequence[Mapping[str, Any]]
+    ) -> tuple[str, list[tuple[Any, ...]]]:
+        """The statement for an engine, to be executed for each of several rows of values.
+
+        Raises:
+            KeyError: a parameter has no value in a row.
+        """
+        form = self._form(engine)
+        return form.text, [form.parameters(row) for row in rows]
+
+    def _form(self, engine: str) -> _Form:
         form = self._forms.get(engine)
         if form is None:
             form = self._forms[engine] = _form(self._construct, _DIALECTS[engine]())
-        if form.fixed:
-            values = {**form.fixed, **values}
-        return Bound(
-            form.text,
-            tuple(
-                [
-                    values[name] if convert is None else convert(values[name])
-                    for name, convert in form.binds
-                ]
-            ),
-        )
+        return form
 
 
 def _form(construct: ClauseElement, dialect: Dialect) -> _Form:

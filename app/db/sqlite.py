@@ -1,17 +1,18 @@
 """SQLite: how reads and writes get a connection of the file.
 
-SQLite lets one connection write at a time. So one connection takes all writes, in turn, each begun
-with BEGIN IMMEDIATE; reads have connections of their own, which in WAL mode never wait for it.
-A commit is on disk before it is acknowledged (synchronous=FULL).
+SQLite lets one connection write at a time. So whoever writes has the turn to, each transaction
+begun with BEGIN IMMEDIATE; reads have connections of their own, which in WAL mode never wait for
+it. A commit is on disk before it is acknowledged (synchronous=FULL). Changes of a few short steps
+have a connection of their own, and share their turn and its commit: see `sqlite_commits`.
 """
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -22,9 +23,14 @@ from sqlalchemy.pool import QueuePool
 
 from app.db.database import Database, PoolUse
 from app.db.deadline import Deadline
+from app.db.pool import FairPool
 from app.db.prepared import Bound
+from app.db.sqlite_commits import NoTurn, SharedCommits
+from app.db.steps import Steps
 from app.domain import clock
 from app.domain.errors import Fault, TimedOut, Unavailable
+
+T = TypeVar("T")
 
 _OLDEST_SQLITE = (3, 38, 0)  # the first with its JSON functions always built in
 URL_PREFIX = "sqlite+aiosqlite:///"
@@ -34,6 +40,9 @@ _READERS = 4
 _INLINE_S = 0.01
 _INLINE_STEPS = 20_000  # of SQLite's machine; a few tenths of a millisecond
 _INLINE_STATEMENTS = 512
+_WRITERS_CACHE_KIB = 32 * 1024
+_CHECKPOINT_PAGES = 10_000  # of 4 KiB
+_WAL_KEPT_BYTES = 64 * 1024 * 1024
 _BULK_CACHE_KIB = 32 * 1024
 _BULK_CHECKPOINT_PAGES = 16_000  # of 4 KiB
 
@@ -72,12 +81,37 @@ class SQLiteDatabase(Database):
         )
         self._readers: AsyncEngine = create_async_engine(
             url,
+            poolclass=FairPool,
             pool_size=_READERS + 1,  # the observer keeps one
             max_overflow=0,
             isolation_level="AUTOCOMMIT",
             skip_autocommit_rollback=True,
             pool_reset_on_return=None,
             **common,
+        )
+
+        for_writing = (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            f"foreign_keys={'ON' if foreign_keys else 'OFF'}",
+            f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
+            f"journal_size_limit={_WAL_KEPT_BYTES}",
+            "temp_store=MEMORY",
+            f"cache_size=-{_WRITERS_CACHE_KIB}",
+        )
+        self._turn = asyncio.Lock()
+        self._commits = SharedCommits(
+            partial(
+                _connect,
+                self.path,
+                f"busy_timeout={busy_timeout_ms}",
+                *for_writing,
+                "busy_timeout=0",
+            ),
+            self._turn,
+            wait_s=_WRITE_WAIT_S,
+            busy_timeout_s=busy_timeout_s,
+            on_commit=self._committed,
         )
 
         def on_connect(connection: DBAPIConnection, *pragmas: str) -> None:
@@ -88,12 +122,7 @@ class SQLiteDatabase(Database):
 
         @event.listens_for(self._writer.sync_engine, "connect")
         def _set_up_writer(connection: DBAPIConnection, _record: object) -> None:
-            on_connect(
-                connection,
-                "journal_mode=WAL",
-                "synchronous=FULL",
-                f"foreign_keys={'ON' if foreign_keys else 'OFF'}",
-            )
+            on_connect(connection, *for_writing)
 
         @event.listens_for(self._writer.sync_engine, "begin")
         def _begin_as_writer(connection: Any) -> None:
@@ -131,7 +160,10 @@ class SQLiteDatabase(Database):
         """The readers, without the one that watches the log while there is one; and the writer."""
         readers, writer = (_pool(engine) for engine in (self._readers, self._writer))
         watching = 0 if self._observer is None else 1
-        return {"reading": _use(readers, without=watching), "changes": _use(writer)}
+        changes = _use(writer)
+        if self._turn.locked():
+            changes = PoolUse(changes.size, changes.size, changes.size)
+        return {"reading": _use(readers, without=watching), "changes": changes}
 
     async def exists(self, until: Deadline | None = None) -> bool:
         """Whether there is the file."""
@@ -207,10 +239,40 @@ class SQLiteDatabase(Database):
         with self._failures_named(until):
             if not self.path.exists():
                 raise Unavailable(self._missing())
-            async with _connected(self._writer, until) as connection, connection.begin():
+            async with (
+                self._my_turn(until),
+                _connected(self._writer, until) as connection,
+                connection.begin(),
+            ):
                 yield connection
                 if until is not None:
                     until.check()
+        self._committed()
+
+    @asynccontextmanager
+    async def _my_turn(self, until: Deadline | None) -> AsyncGenerator[None]:
+        """The turn to write, which is given to those who wait in the order in which they came."""
+        try:
+            if until is None:
+                async with asyncio.timeout(_WRITE_WAIT_S):
+                    await self._turn.acquire()
+            else:
+                async with asyncio.timeout_at(until.at_s):
+                    await self._turn.acquire()
+        except TimeoutError:
+            raise NoTurn if until is None else TimedOut(until.limit_s) from None
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    async def _perform(self, make: Callable[[], Steps[T]], until: Deadline | None) -> T:
+        with self._failures_named(until):
+            if not self.path.exists():
+                raise Unavailable(self._missing())
+            return await self._commits.perform(make, until)
+
+    def _committed(self) -> None:
         if self.on_commit is not None:
             self.on_commit()
 
@@ -268,6 +330,7 @@ class SQLiteDatabase(Database):
     async def dispose(self) -> None:
         """Close every connection."""
         self._inline.close()
+        await self._commits.close()
         if self._observer is not None:
             await self._observer.close()
             self._observer = None
@@ -314,19 +377,26 @@ class _InlineReader:
             self._connection = None
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path,
-            timeout=0,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=_INLINE_STATEMENTS,
-        )
-        connection.execute("PRAGMA query_only=ON")
+        connection = _connect(self._path, "query_only=ON")
         connection.set_progress_handler(self._is_late, _INLINE_STEPS)
         return connection
 
     def _is_late(self) -> bool:
         return clock.monotonic_s() > self._until_s
+
+
+def _connect(path: Path, *pragmas: str) -> sqlite3.Connection:
+    """A connection for any thread; it waits for nobody else's lock."""
+    connection = sqlite3.connect(
+        path,
+        timeout=0,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=_INLINE_STATEMENTS,
+    )
+    for pragma in pragmas:
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
 
 
 def _pool(engine: AsyncEngine) -> QueuePool:
@@ -417,7 +487,7 @@ class _failures_named:  # noqa: N801 (used as a statement)
         if error is None:
             return
         if isinstance(
-            error, OperationalError | PoolTimeoutError | sqlite3.OperationalError
+            error, OperationalError | PoolTimeoutError | NoTurn | sqlite3.OperationalError
         ) or type(error) in {DatabaseError, sqlite3.DatabaseError}:
             if self._until is not None and self._until.is_past:
                 raise TimedOut(self._until.limit_s) from error
@@ -425,7 +495,7 @@ class _failures_named:  # noqa: N801 (used as a statement)
 
 
 def _fault(error: BaseException, place: str) -> Fault:
-    if isinstance(error, PoolTimeoutError):
+    if isinstance(error, PoolTimeoutError | NoTurn):
         return Fault(place, "all connections are in use")
     # The rest of what SQLAlchemy says is the statement.
     reason = str(getattr(error, "orig", None) or error)

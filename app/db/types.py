@@ -3,7 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import DateTime, Dialect, String, Text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
@@ -21,6 +23,27 @@ class PlainText(TypeDecorator[str]):
         if dialect.name == "postgresql":
             return dialect.type_descriptor(Text(collation="C"))
         return dialect.type_descriptor(Text())
+
+
+class TextList(TypeDecorator[list[str]]):
+    """Any number of texts as one parameter: JSON on SQLite, the engine's own list elsewhere."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """A list of text, where the engine has such."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(ARRAY(Text))
+        return dialect.type_descriptor(Text())
+
+    def process_bind_param(
+        self, value: list[str] | None, dialect: Dialect
+    ) -> list[str] | str | None:
+        """The list as the engine takes it."""
+        if value is None or dialect.name == "postgresql":
+            return value
+        return orjson.dumps(value).decode()
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -52,6 +75,17 @@ class UTCDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: object, dialect: Dialect) -> datetime | None:
         """An aware instant in UTC."""
-        if isinstance(value, str):
-            return datetime.fromisoformat(value)
-        return value.astimezone(UTC) if isinstance(value, datetime) else None
+        return None if value is None else instant(value)
+
+
+def instant(value: object) -> datetime:
+    """An instant as a driver has it, which is text on SQLite, as an aware one in UTC.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if isinstance(value, str):
+        return datetime.fromisoformat(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    raise TypeError(f"{value!r} is no instant")

@@ -14,6 +14,7 @@ from strawberry.dataloader import DataLoader
 
 from app.db.database import Database
 from app.db.deadline import Deadline
+from app.db.steps import Steps
 from app.domain.errors import Unauthenticated
 from app.domain.ids import EventPosition, OrderId, ProductId, UserId
 from app.domain.order import Order, OrderStatus, Product
@@ -87,6 +88,10 @@ class TimedDatabase:
     async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """As `Database.write`; raises TimedOut past the deadline."""
         return await self._database.write(work, self._until)
+
+    async def perform(self, make: Callable[[], Steps[T]]) -> T:
+        """As `Database.perform`; raises TimedOut past the deadline."""
+        return await self._database.perform(make, self._until)
 
 
 class Loader(DataLoader[K, V]):

@@ -99,9 +99,9 @@ class Mutation:
         try:
             new = input.to_service()
             key = idempotency_key(info, input.idempotency_key)
-            order = await info.context.database.write(
-                lambda connection: order_placing.add_order(
-                    connection, principal, new, source=EventSource.GRAPHQL, idempotency_key=key
+            order = await info.context.database.perform(
+                lambda: order_placing.placing(
+                    principal, new, source=EventSource.GRAPHQL, idempotency_key=key
                 )
             )
             if order is None:

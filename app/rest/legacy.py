@@ -171,13 +171,9 @@ class LegacyOrders:
             ],
             body.address,
         )
-        await self.database.write(
-            lambda connection: order_placing.add_order(
-                connection,
-                principal,
-                new,
-                source=EventSource.REST,
-                idempotency_key=idempotency_key,
+        await self.database.perform(
+            lambda: order_placing.placing(
+                principal, new, source=EventSource.REST, idempotency_key=idempotency_key
             )
         )
         return PlainTextResponse(ORDER_SUCCESS)

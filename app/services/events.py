@@ -3,7 +3,7 @@
 One row serves history, subscriptions, other systems and the recovery of a deleted order.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -82,17 +82,18 @@ async def record_events(
     if not events:
         return
     await event_order.announce(connection)
-    rows = _rows(events, actor_id=actor_id, source=source, occurred_at=occurred_at)
+    rows = event_rows(events, actor_id=actor_id, source=source, occurred_at=occurred_at)
     await insert_rows(connection, tables.OrderEvent, rows)
 
 
-def _rows(
+def event_rows(
     events: Iterable[NewEvent],
     *,
-    actor_id: str | None,
     source: EventSource,
-    occurred_at: datetime | None,
-) -> Iterable[dict[str, Any]]:
+    actor_id: str | None = None,
+    occurred_at: datetime | None = None,
+) -> Iterator[dict[str, Any]]:
+    """The rows of the log that `record_events` appends."""
     for event in events:
         yield {
             "id": new_object_id(),

@@ -10,12 +10,15 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import orjson
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import bindparam, delete, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from app.db import tables
 from app.db.dialect import upsert
+from app.db.prepared import Prepared
+from app.db.steps import Statement, Steps
+from app.db.types import UTCDateTime
 from app.domain import clock
 from app.domain.errors import InvalidInput, ProblemCode
 from app.domain.ids import OrderId, UserId
@@ -23,6 +26,25 @@ from app.domain.ids import OrderId, UserId
 KEPT_FOR = timedelta(hours=24)
 _PURGED_AT_ONCE = 500
 _KEY = re.compile(r"[!-~]{1,255}\Z")
+_ROW = tables.IdempotencyKey
+_COLUMNS = tables.metadata.tables["idempotency_keys"].c
+_INSERTION = upsert(_ROW).values(
+    {column.name: bindparam(column.name, type_=column.type) for column in _COLUMNS}
+)
+_TAKE = Prepared(
+    _INSERTION.on_conflict_do_update(
+        index_elements=[col(_ROW.user_id), col(_ROW.key)],
+        set_={
+            name: _INSERTION.excluded[name] for name in ("request_sha256", "order_id", "created_at")
+        },
+        where=col(_ROW.created_at) <= bindparam("past", type_=UTCDateTime()),
+    ).returning(col(_ROW.order_id))
+)
+_FIRST = Prepared(
+    select(col(_ROW.request_sha256), col(_ROW.order_id)).where(
+        col(_ROW.user_id) == bindparam("user_id"), col(_ROW.key) == bindparam("key")
+    )
+)
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"\Z')
 
 
@@ -71,13 +93,10 @@ def fingerprint(*meaning: object) -> str:
     return hashlib.sha256(orjson.dumps(meaning)).hexdigest()
 
 
-async def claim(
-    connection: AsyncConnection, user_id: UserId, key: str, request: str, order_id: OrderId
-) -> OrderId | None:
+def claim(user_id: UserId, key: str, request: str, order_id: OrderId) -> Steps[OrderId | None]:
     """Take a key for an order that is about to be placed in the same transaction.
 
     Args:
-        connection: The transaction.
         user_id: Whose key it is: two users may choose the same one.
         key: The key.
         request: The request's fingerprint.
@@ -90,29 +109,20 @@ async def claim(
     Raises:
         InvalidInput: the key was sent with another request in the last 24 hours.
     """
-    row = tables.IdempotencyKey
     now = clock.now()
-    insertion = upsert(row).values(
-        user_id=user_id, key=key, request_sha256=request, order_id=order_id, created_at=now
-    )
-    new = insertion.excluded
+    values = {
+        "user_id": user_id,
+        "key": key,
+        "request_sha256": request,
+        "order_id": order_id,
+        "created_at": now,
+        "past": now - KEPT_FOR,
+    }
     # One statement and no look beforehand: of two at once, the second one waits for the first
     # one's commit and then finds the row. A key past its time is taken as if it were not there.
-    taken = insertion.on_conflict_do_update(
-        index_elements=[col(row.user_id), col(row.key)],
-        set_={
-            "request_sha256": new.request_sha256,
-            "order_id": new.order_id,
-            "created_at": new.created_at,
-        },
-        where=col(row.created_at) <= now - KEPT_FOR,
-    ).returning(col(row.order_id))
-    if (await connection.execute(taken)).one_or_none() is not None:
+    if (yield Statement(_TAKE, values)):
         return None
-    first = select(col(row.request_sha256), col(row.order_id)).where(
-        col(row.user_id) == user_id, col(row.key) == key
-    )
-    first_request, first_order_id = (await connection.execute(first)).one()
+    ((first_request, first_order_id),) = yield Statement(_FIRST, values)
     if first_request != request:
         raise InvalidInput.single(
             "was sent before with another request",

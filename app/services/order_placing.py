@@ -1,9 +1,15 @@
 """Placing an order: the busiest write."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import bindparam, select
+from sqlmodel import col
 
+from app.db import tables
+from app.db.dialect import is_one_of
+from app.db.prepared import Prepared
+from app.db.steps import Row, Statement, Steps
 from app.domain import clock
 from app.domain.errors import InvalidInput, Problem, ProblemCode
 from app.domain.ids import OrderId, ProductId, UserId, new_object_id
@@ -15,15 +21,36 @@ from app.domain.order import (
     Order,
     OrderItem,
     OrderStatus,
-    Product,
     check_new_order,
     order_total,
 )
 from app.domain.principal import Principal, Scope
 from app.services import idempotency
-from app.services.events import NewEvent, record_events
-from app.services.order_storage import accessible_by_id, next_number, store_where_free
-from app.services.products import products_by_id
+from app.services.events import NewEvent, event_rows
+from app.services.order_insertion import insert_order
+from app.services.order_storage import own_order
+from app.services.search import texts_of_customer, words_of_order
+
+# The products that are there, each along with whom the order is for: both are needed, and one
+# statement is one round trip.
+_PRODUCTS_AND_CUSTOMER = Prepared(
+    select(
+        col(tables.Product.id),
+        col(tables.Product.name),
+        col(tables.Product.image),
+        col(tables.Product.price_minor),
+        col(tables.User.id),
+        col(tables.User.name),
+        col(tables.User.email),
+    )
+    .join_from(
+        tables.Product,
+        tables.User,
+        col(tables.User.id) == bindparam("user_id"),
+        isouter=True,
+    )
+    .where(is_one_of(col(tables.Product.id), "ids"), col(tables.Product.deleted_at).is_(None))
+)
 
 
 def authorize_placing(principal: Principal) -> None:
@@ -35,18 +62,16 @@ def authorize_placing(principal: Principal) -> None:
     principal.require(Scope.ORDERS_WRITE)
 
 
-async def add_order(
-    connection: AsyncConnection,
+def placing(
     principal: Principal,
     new: NewOrder,
     *,
     source: EventSource,
     idempotency_key: str | None = None,
-) -> Order | None:
+) -> Steps[Order | None]:
     """Place an order for the caller, with the products' names, images and prices of this moment.
 
     Args:
-        connection: A transaction.
         principal: Who asks.
         new: What they ask for.
         source: The door that the call came through.
@@ -68,24 +93,29 @@ async def add_order(
         idempotency.check_key(idempotency_key)
         request = idempotency.fingerprint("add_order", *_canonical(new, product_ids))
         # Before the products are read: they may have gone since the first sending.
-        first_id = await idempotency.claim(
-            connection, principal.user_id, idempotency_key, request, order_id
+        first_id = yield from idempotency.claim(
+            principal.user_id, idempotency_key, request, order_id
         )
         if first_id is not None:
-            return (await accessible_by_id(connection, principal, [first_id])).get(first_id)
-    items = _items(new, product_ids, await products_by_id(connection, product_ids))
-    total = order_total(items)
-    number = await next_number(connection, principal.user_id)
-    order = _placed(new, items, total, order_id=order_id, user_id=principal.user_id, number=number)
-    if not await store_where_free(connection, [order]):
+            return (yield from own_order(principal.user_id, first_id))
+    found = yield Statement(
+        _PRODUCTS_AND_CUSTOMER,
+        {"ids": list(dict.fromkeys(product_ids)), "user_id": principal.user_id},
+    )
+    items = _items(new, product_ids, {row[0]: row for row in found})
+    order = _placed(new, items, order_total(items), order_id=order_id, user_id=principal.user_id)
+    *_, customer, name, email = found[0]
+    words = words_of_order(order, () if customer is None else texts_of_customer(name, email))
+    event = NewEvent(EventType.CREATED, order, 0, None, order.status)
+    (logged,) = event_rows([event], source=source)
+    number = yield from insert_order(order, words, logged)
+    if number is None:
         if order.external_id is None:
-            raise RuntimeError(f"the number {number} of {order.user_id} was given before")
+            raise RuntimeError(f"the id {order.id} or the next number of its customer is taken")
         raise InvalidInput.single(
             "is in use for another order", "external_id", code=ProblemCode.CONFLICT
         )
-    event = NewEvent(EventType.CREATED, order, 0, None, order.status)
-    await record_events(connection, [event], actor_id=principal.user_id, source=source)
-    return order
+    return replace(order, number=number)
 
 
 def _canonical(new: NewOrder, product_ids: Sequence[ProductId]) -> tuple[object, ...]:
@@ -100,7 +130,7 @@ def _canonical(new: NewOrder, product_ids: Sequence[ProductId]) -> tuple[object,
 
 
 def _items(
-    new: NewOrder, product_ids: Sequence[ProductId], products: Mapping[ProductId, Product]
+    new: NewOrder, product_ids: Sequence[ProductId], products: Mapping[str, Row]
 ) -> tuple[OrderItem, ...]:
     problems = [
         Problem(ProblemCode.NOT_FOUND, ("items", position, "product_id"), "names no product")
@@ -109,18 +139,21 @@ def _items(
     ]
     if problems:
         raise InvalidInput(*problems)
-    return tuple(
-        OrderItem(
-            id=new_object_id(),
-            product_id=product_id,
-            name=products[product_id].name,
-            image=products[product_id].image,
-            unit_price_minor=products[product_id].price_minor,
-            quantity=item.quantity,
-            shipping=item.shipping,
+    items = []
+    for item, product_id in zip(new.items, product_ids, strict=True):
+        _, name, image, price_minor, *_ = products[product_id]
+        items.append(
+            OrderItem(
+                id=new_object_id(),
+                product_id=product_id,
+                name=name,
+                image=image,
+                unit_price_minor=price_minor,
+                quantity=item.quantity,
+                shipping=item.shipping,
+            )
         )
-        for item, product_id in zip(new.items, product_ids, strict=True)
-    )
+    return tuple(items)
 
 
 def _placed(
@@ -130,13 +163,13 @@ def _placed(
     *,
     order_id: OrderId,
     user_id: UserId,
-    number: int,
 ) -> Order:
+    """The order, but for its number."""
     at = clock.now()
     return Order(
         id=order_id,
         user_id=user_id,
-        number=number,
+        number=0,
         status=OrderStatus.PENDING,
         address=new.address,
         currency=DEFAULT_CURRENCY,

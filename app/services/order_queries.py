@@ -34,6 +34,7 @@ from sqlmodel import col
 from app.db import tables
 from app.db.dialect import json_rows, tested_only
 from app.db.search import words_begin_with
+from app.db.types import instant
 from app.domain.ids import OrderId, ProductId, UserId
 from app.domain.order import Order, OrderItem, OrderStatus, ShippingMethod
 from app.domain.principal import Principal, Scope
@@ -45,6 +46,8 @@ OrderSelect: TypeAlias = Select[
 OrderRow: TypeAlias = Row[
     str, str, int, str, str, str, int, int, datetime, datetime, str | None, str
 ]
+
+_INSTANTS = slice(8, 10)  # of these columns
 
 _ORDERS = tables.metadata.tables["orders"]
 _ITEMS = tables.metadata.tables["order_items"]
@@ -512,3 +515,10 @@ def order_from_row(row: OrderRow) -> Order:
             for line in lines
         ),
     )
+
+
+def order_from_driver_row(row: Sequence[Any]) -> Order:
+    """The same for a row as the driver has it."""
+    values: Any = list(row)
+    values[_INSTANTS] = map(instant, values[_INSTANTS])
+    return order_from_row(values)

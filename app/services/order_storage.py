@@ -10,17 +10,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, and_, delete, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from app.db import tables
 from app.db.bulk import insert_rows
 from app.db.dialect import locks_rows, upsert
+from app.db.prepared import Prepared
+from app.db.steps import Statement, Steps
 from app.domain.ids import OrderId, UserId
 from app.domain.order import Order
 from app.domain.principal import Principal
-from app.services.order_queries import accessible_orders, orders_from_rows, select_orders
+from app.services.order_queries import (
+    accessible_orders,
+    order_from_driver_row,
+    orders_from_rows,
+    select_orders,
+)
 from app.services.search import index_new_orders
 
 # A statement has a bounded number of parameters (32,766 in SQLite); REST lists have no bound but
@@ -29,7 +36,12 @@ _ORDERS_PER_STATEMENT = 1_000
 
 T = TypeVar("T")
 
-# Made once: they are a part of the busiest write.
+_OWN_ORDER = Prepared(
+    select_orders(
+        col(tables.Order.user_id) == bindparam("user_id"),
+        col(tables.Order.id) == bindparam("order_id"),
+    )
+)
 _WHERE_FREE = upsert(tables.Order).on_conflict_do_nothing().returning(col(tables.Order.id))
 _COUNTER = tables.OrderCounter
 _NUMBERS = upsert(_COUNTER)
@@ -51,9 +63,10 @@ async def accessible_by_id(
     return found
 
 
-async def next_number(connection: AsyncConnection, user_id: UserId) -> int:
-    """The number of the user's next order, which is given with it."""
-    return (await give_numbers(connection, {user_id: 1}))[user_id]
+def own_order(user_id: UserId, order_id: OrderId) -> Steps[Order | None]:
+    """A customer's order, if it is there."""
+    rows = yield Statement(_OWN_ORDER, {"user_id": user_id, "order_id": order_id})
+    return order_from_driver_row(rows[0]) if rows else None
 
 
 async def give_numbers(
@@ -75,7 +88,7 @@ async def store_orders(connection: AsyncConnection, orders: Sequence[Order]) -> 
 
     That is numbers, events and rights.
     """
-    await insert_rows(connection, tables.Order, [_order_row(order) for order in orders])
+    await insert_rows(connection, tables.Order, [order_row(order) for order in orders])
     await _store_parts(connection, orders)
 
 
@@ -89,7 +102,7 @@ async def store_where_free(
     """
     if not orders:
         return {}
-    rows = [_order_row(order) for order in orders]
+    rows = [order_row(order) for order in orders]
     free = set(await connection.scalars(_WHERE_FREE, rows))
     stored = [order for order in orders if order.id in free]
     await _store_parts(connection, stored)
@@ -97,7 +110,14 @@ async def store_where_free(
 
 
 async def _store_parts(connection: AsyncConnection, orders: Sequence[Order]) -> None:
-    items = [
+    items = [row for order in orders for row in item_rows(order)]
+    await insert_rows(connection, tables.OrderItem, items)
+    await index_new_orders(connection, orders)
+
+
+def item_rows(order: Order) -> list[dict[str, Any]]:
+    """The rows of an order's items."""
+    return [
         {
             "user_id": order.user_id,
             "order_id": order.id,
@@ -110,14 +130,12 @@ async def _store_parts(connection: AsyncConnection, orders: Sequence[Order]) -> 
             "quantity": item.quantity,
             "shipping": item.shipping.value,
         }
-        for order in orders
         for position, item in enumerate(order.items)
     ]
-    await insert_rows(connection, tables.OrderItem, items)
-    await index_new_orders(connection, orders)
 
 
-def _order_row(order: Order) -> dict[str, Any]:
+def order_row(order: Order) -> dict[str, Any]:
+    """The row of an order itself."""
     return {
         "user_id": order.user_id,
         "id": order.id,

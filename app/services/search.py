@@ -5,7 +5,7 @@ Whatever changes a text that orders are found by calls a function of this module
 A deleted order leaves the index by itself.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -64,19 +64,26 @@ async def _rows(connection: AsyncConnection, orders: Sequence[Order]) -> list[di
         {
             "user_id": order.user_id,
             "order_id": order.id,
-            # The address last: of all these texts it alone has no bound of the shop's own.
-            "words": " ".join(
-                words_of(
-                    [
-                        *customers.get(order.user_id, ()),
-                        *(item.name for item in order.items),
-                        order.address,
-                    ]
-                )
-            ),
+            "words": words_of_order(order, customers.get(order.user_id, ())),
         }
         for order in orders
     ]
+
+
+def words_of_order(order: Order, customer: Iterable[str]) -> str:
+    """The words that an order is found by, separated by spaces.
+
+    Args:
+        order: The order.
+        customer: The texts of whom it is of, by `texts_of_customer`.
+    """
+    # The address last: of all these texts it alone has no bound of the shop's own.
+    return " ".join(words_of([*customer, *(item.name for item in order.items), order.address]))
+
+
+def texts_of_customer(name: str, email: str | None) -> Sequence[str]:
+    """What of a customer their orders are found by."""
+    return name, email or ""
 
 
 async def _texts_of_customers(
@@ -87,5 +94,5 @@ async def _texts_of_customers(
     for start in range(0, len(wanted), _AT_ONCE):
         some = {"ids": wanted[start : start + _AT_ONCE]}
         for id_, name, email in await connection.execute(_CUSTOMERS, some):
-            texts[id_] = [name, email or ""]
+            texts[id_] = texts_of_customer(name, email)
     return texts

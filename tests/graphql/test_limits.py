@@ -11,6 +11,7 @@ import pytest
 from graphql import get_introspection_query
 from sqlalchemy import Engine, event
 
+from app.db.database import Database
 from app.settings import Settings, SettingsError
 from bench import hostile
 from tests.databases import Databases
@@ -303,27 +304,23 @@ class TestTimeout:
             assert len(await shop.order_ids()) == 1
 
     async def test_what_was_done_in_time_stays_and_is_told(
-        self, databases: Databases, database_url: str
+        self, databases: Databases, database_url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         let_in: list[Callable[[], None]] = []
         begun = []
+        perform = Database.perform
 
-        def lock_before_the_second(
-            _connection: object, _cursor: object, statement: str, *_rest: object
-        ) -> None:
-            if statement.startswith(databases.first_of_a_change):
-                begun.append(statement)
-                if len(begun) == 2:
-                    let_in.append(databases.keep_changes_out(database_url))
+        async def lock_before_the_second(database: Database, make: Any, until: Any = None) -> Any:
+            begun.append(make)
+            if len(begun) == 2:
+                let_in.append(databases.keep_changes_out(database_url))
+            return await perform(database, make, until)
 
+        monkeypatch.setattr(Database, "perform", lock_before_the_second)
         async with open_shop(database_url, operation_timeout_s=0.5) as shop:
             second = ADD.removeprefix("mutation { ")
             query = ADD.replace("addOrder", "a: addOrder").replace("} } }", f"}} }} b: {second}")
-            event.listen(Engine, "before_cursor_execute", lock_before_the_second)
-            try:
-                answer = (await post(shop, {"query": query}, key="customer")).json()
-            finally:
-                event.remove(Engine, "before_cursor_execute", lock_before_the_second)
+            answer = (await post(shop, {"query": query}, key="customer")).json()
             let_in[0]()
             assert answer["data"] == {"a": {"order": {"number": 1}}, "b": None}
             assert [error["path"] for error in answer["errors"]] == [["b"]]

@@ -21,7 +21,7 @@ from app.domain.principal import Principal, Scope
 from app.graphql.pagination import encode_event_cursor
 from app.services.auth import create_key, revoke_key
 from app.services.events import last_position
-from app.services.order_placing import add_order
+from app.services.order_placing import placing
 from app.services.users import find_user
 from tests.databases import Databases, Home
 from tests.e2e.server import Server, running
@@ -91,8 +91,7 @@ class LiveServer:
         """Place an order from this process."""
         principal = Principal(UserId(user_id), frozenset(Scope), "")
         new = NewOrder([NewItem(PRODUCT, 1, ShippingMethod.REGULAR)], "here")
-        async with database.transaction() as connection:
-            await add_order(connection, principal, new, source=EventSource.IMPORT)
+        await database.perform(lambda: placing(principal, new, source=EventSource.IMPORT))
 
 
 @contextmanager

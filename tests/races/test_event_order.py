@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db import migrations
 from app.db.database import Database
 from app.db.engine import DatabaseOptions
+from app.db.steps import drive
 from app.domain.errors import Unavailable
 from app.domain.ids import EventPosition, UserId
 from app.domain.order import EventSource, NewItem, NewOrder, ShippingMethod
@@ -22,10 +23,10 @@ from app.graphql.pagination import encode_event_cursor
 from app.services.auth import Authenticator
 from app.services.event_feed import EventFeed
 from app.services.events import START, EventFilter, last_position
-from app.services.order_placing import add_order
+from app.services.order_placing import placing
 from tests.databases import Databases, PostgreSQLDatabases
 from tests.live.listening import stream
-from tests.races.processes import filled, opened, processes
+from tests.races.processes import eventually, filled, opened, processes
 from tests.servers import PostgresServer
 from tests.shop import CUSTOMER, LAMP, OTHER, InsideShop, Shop, open_process, open_shop
 
@@ -44,7 +45,7 @@ async def _place(connection: AsyncConnection, address: str, user_id: str = CUSTO
     """Place an order in a transaction that is not over with it."""
     principal = Principal(UserId(user_id), frozenset(Scope), "")
     new = NewOrder([NewItem(LAMP, 1, ShippingMethod.REGULAR)], address)
-    await add_order(connection, principal, new, source=EventSource.IMPORT)
+    await drive(connection, placing(principal, new, source=EventSource.IMPORT))
 
 
 @dataclass
@@ -309,6 +310,11 @@ async def test_who_announces_late_and_writes_nothing(
             monkeypatch.setattr(database, "log_version", look)
             async with aclosing(feed.events(principal, EventFilter(), None)) as events:
                 first = asyncio.create_task(anext(events))
+
+                async def listens() -> object:
+                    return feed._joined
+
+                await eventually(listens)
                 await shop.add(LAMP)
                 event = await asyncio.wait_for(first, 20)
             assert event.user_id == CUSTOMER

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from app.db.database import Database
+from app.db.steps import drive
 from app.domain.changes import AddressChange
 from app.domain.ids import UserId
 from app.domain.order import EventSource, NewItem, NewOrder, ShippingMethod
 from app.domain.principal import Principal, Scope
 from app.services.order_changes import change_order_address
-from app.services.order_placing import add_order
+from app.services.order_placing import placing
 from tests.databases import PostgreSQLDatabases
 from tests.legacy_dump import product, user
 from tests.races.processes import WAITING, eventually, opened, rows_of
@@ -40,7 +41,7 @@ async def test_numbers_are_given_to_both(database: Database, tmp_path: Path) -> 
     legacy.orders = orders
     new = NewOrder([NewItem(str(product(0)["_id"]), 1, ShippingMethod.REGULAR)], "here")
     async with database.transaction() as connection:
-        await add_order(connection, PRINCIPAL, new, source=EventSource.REST)
+        await drive(connection, placing(PRINCIPAL, new, source=EventSource.REST))
         importing = asyncio.create_task(bring(database, legacy.dump()))
         await _until_one_waits(database)
     assert numbers(await importing)[2] == (len(orders), 0, 0)
