@@ -10,6 +10,7 @@ from app.db.deadline import Deadline
 from app.domain.principal import Principal
 from app.graphql.compiler.arguments import Declined, Values
 from app.graphql.compiler.executing import Outcome, execute
+from app.graphql.compiler.roots import Where
 from app.graphql.errors import presentable
 from app.graphql.limits import Limits
 from app.graphql.operations import Prepared
@@ -47,14 +48,8 @@ class CompiledAnswers:
             return None
         try:
             roots, values = prepared.compiled.bind(variables)
-            outcome = await execute(
-                roots,
-                values,
-                caller,
-                self.database,
-                Deadline(self.timeout_s),
-                most_values=self.limits.values,
-            )
+            where = Where(self.database, Deadline(self.timeout_s), self.limits.values)
+            outcome = await execute(roots, values, caller, where)
         except Declined:
             return None
         _COMPILED.inc()

@@ -258,7 +258,8 @@ class GraphQLEndpoint:
         asked, prepared = operation.asked, operation.prepared
         payer = await self._charge(operation)
         await self._remember(operation)
-        if prepared.compiled is not None:
+        # What the header Idempotency-Key means is for the resolvers to say.
+        if prepared.compiled is not None and not operation.context.idempotency_header:
             caller = await _caller(operation.context)
             compiled = await self.compiled.answer(prepared, asked.variables, caller, payer)
             if compiled is not None:

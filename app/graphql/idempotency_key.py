@@ -8,7 +8,7 @@ from graphql import (
     SelectionSetNode,
 )
 
-from app.domain.errors import InvalidInput
+from app.domain.errors import InvalidInput, ProblemCode
 from app.graphql.context import Info
 from app.graphql.limits import fragments_of
 from app.services.idempotency import key_from_header
@@ -46,6 +46,13 @@ def idempotency_key(info: Info, given: str | None) -> str | None:
     if given not in {None, sent}:
         raise InvalidInput.single("is not the same as in the header Idempotency-Key", _FIELD)
     return sent
+
+
+def names_a_deleted_order() -> InvalidInput:
+    """The refusal of a key whose order was deleted since."""
+    return InvalidInput.single(
+        "names an order that was deleted since", _FIELD, code=ProblemCode.NOT_FOUND
+    )
 
 
 def _number_of_orders(info: Info) -> int:

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import strawberry
 
-from app.domain.errors import InvalidInput, ProblemCode
+from app.domain.errors import InvalidInput
 from app.domain.order import EventSource
 from app.graphql.context import Info
 from app.graphql.errors import UserError, user_errors
-from app.graphql.idempotency_key import idempotency_key
+from app.graphql.idempotency_key import idempotency_key, names_a_deleted_order
 from app.graphql.inputs import (
     AddOrderInput,
     ChangeOrderAddressInput,
@@ -105,11 +105,7 @@ class Mutation:
                 )
             )
             if order is None:
-                raise InvalidInput.single(
-                    "names an order that was deleted since",
-                    "idempotency_key",
-                    code=ProblemCode.NOT_FOUND,
-                )
+                raise names_a_deleted_order()
         except InvalidInput as error:
             return AddOrderPayload(order=None, user_errors=user_errors(error.problems))
         return AddOrderPayload(order=Order.of(order), user_errors=[])

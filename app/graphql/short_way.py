@@ -70,9 +70,10 @@ class ShortWay:
             if prepared.compiled is None:
                 return None
             caller = await self.endpoint.authenticator.authenticate(authorization)
-            return await self._paid(prepared, variables, caller)
         except (RequestError, AppError):
             return None
+        # From here on nothing may begin anew but what was declined: it might be done twice.
+        return await self._paid(prepared, variables, caller)
 
     async def _paid(
         self, prepared: Prepared, variables: dict[str, Any], caller: Principal

@@ -97,6 +97,7 @@ class TestNodes:
             )
         assert len(statements) == 5
 
+    @pytest.mark.usefixtures("plain")
     async def test_node_and_order_share_their_statements(self, shop: Shop) -> None:
         for _ in range(3):
             await shop.add()

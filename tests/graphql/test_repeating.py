@@ -105,6 +105,7 @@ class TestIdempotencyKey:
         assert other.status_code == 422
         assert await numbers(shop) == [1, 2, 3]
 
+    @pytest.mark.usefixtures("plain")
     async def test_a_repetition_costs_no_more_than_looking_it_up(self, shop: Shop) -> None:
         await place(shop, idempotencyKey="k")
         with counted_statements() as statements:

@@ -1,6 +1,6 @@
 """From a checked operation to what answers it: compiled root fields, by the values of its flags."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from graphql import (
@@ -13,13 +13,18 @@ from graphql import (
 )
 
 from app.graphql.compiler.arguments import Declined, Values, variables_of
-from app.graphql.compiler.roots import ROOTS, Field, Root
+from app.graphql.compiler.changes import AddOrder
+from app.graphql.compiler.roots import QUERIES, Field, Root
 from app.graphql.compiler.rows import Rows
 from app.graphql.compiler.selection import Selector, flags_of
 from app.graphql.compiler.spelling import SPELLINGS
 from app.graphql.limits import fragments_of
 
 _MAX_VARIANTS = 16
+_ROOTS: Mapping[OperationType, Mapping[str, Callable[[Field], Root]]] = {
+    OperationType.QUERY: QUERIES,
+    OperationType.MUTATION: {"addOrder": AddOrder},
+}
 
 
 class CompiledRoot(NamedTuple):
@@ -51,8 +56,10 @@ class CompiledOperation:
         operation: OperationDefinitionNode,
         engine: str,
     ) -> None:
-        if operation.operation is not OperationType.QUERY or operation.directives:
+        kind = schema.get_root_type(operation.operation)
+        if kind is None or operation.operation not in _ROOTS or operation.directives:
             raise Declined
+        self._kind = kind
         self._schema = schema
         self._operation = operation
         self._engine = engine
@@ -62,6 +69,11 @@ class CompiledOperation:
         self._variants: dict[tuple[object, ...], Sequence[CompiledRoot]] = {}
         if not self._flags:
             self._variants[()] = self._roots({})
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes anything."""
+        return self._operation.operation is OperationType.MUTATION
 
     def bind(self, given: Values) -> tuple[Sequence[CompiledRoot], Values]:
         """The root fields for a request's variables, and these as resolvers get them.
@@ -86,12 +98,13 @@ class CompiledOperation:
             decided[name] = value
         selector = Selector(self._schema, self._fragments, decided)
         rows = Rows(selector, SPELLINGS[self._engine])
-        kind = self._schema.query_type
-        if kind is None:
-            raise Declined
+        kind, make_by_name = self._kind, _ROOTS[self._operation.operation]
         roots = []
-        for key, nodes in selector.fields(kind, [self._operation.selection_set]).items():
-            make = ROOTS.get(nodes[0].name.value)
+        found = selector.fields(kind, [self._operation.selection_set])
+        if self.changes and len(found) != 1:
+            raise Declined  # the first one may be done when another one turns out to be none for us
+        for key, nodes in found.items():
+            make = make_by_name.get(nodes[0].name.value)
             if make is None:
                 raise Declined
             definition = kind.fields.get(nodes[0].name.value)

@@ -6,13 +6,10 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from app.db.database import Database
-from app.db.deadline import Deadline
-from app.domain.errors import AppError
 from app.domain.principal import Principal
 from app.graphql.compiler.arguments import Declined, Values
 from app.graphql.compiler.compiling import CompiledRoot
-from app.graphql.compiler.roots import Answer, Reading
+from app.graphql.compiler.roots import Answer, Where
 
 # A value takes at least so many bytes of an answer for each that it counts as: a product that is
 # gone, `"p":null,`, counts as ten values of `cost.LOOKED_UP_VALUES`. Texts count once more.
@@ -33,13 +30,7 @@ class Outcome:
 
 
 async def execute(
-    roots: Sequence[CompiledRoot],
-    variables: Values,
-    caller: Principal | None,
-    database: Database,
-    until: Deadline,
-    *,
-    most_values: int,
+    roots: Sequence[CompiledRoot], variables: Values, caller: Principal | None, where: Where
 ) -> Outcome:
     """Answer an operation.
 
@@ -47,12 +38,10 @@ async def execute(
         roots: Its fields.
         variables: As resolvers get them.
         caller: Who asks, None without a key that we know.
-        database: Where to read.
-        until: When to give up.
-        most_values: How many values an answer may have. What may have more is declined.
+        where: The database, and what the answer may take.
 
     Raises:
-        Declined: it is not for the compiler.
+        Declined: it is not for the compiler, and nothing was changed.
     """
     parts: list[str] = []
     outline: dict[str, Any] = {}
@@ -60,8 +49,10 @@ async def execute(
     values = length = 0
     for key, nodes, is_nullable, root in roots:
         try:
-            answer = await _read(root.read(caller, variables), database, until)
-        except AppError as error:
+            answer = await root.answer(caller, variables, where)
+        except Declined:
+            raise
+        except Exception as error:  # noqa: BLE001 (as the library does, for whatever fails)
             errors.append(GraphQLError(str(error), list(nodes), path=[key], original_error=error))
             if not is_nullable:
                 return Outcome(None, None, errors)
@@ -71,20 +62,9 @@ async def execute(
         outline[key] = answer.outline
         values += answer.values
         length += len(json)
-    if length > most_values * _LEAST_BYTES and values > most_values:
+    if length > where.most_values * _LEAST_BYTES and values > where.most_values:
         raise Declined
     return Outcome(f"{{{','.join(parts)}}}", outline, errors)
-
-
-async def _read(reading: Reading, database: Database, until: Deadline) -> Answer:
-    try:
-        reads = next(reading)
-        while True:
-            rows = await database.fetch(reads.statements, until, short=reads.short)
-            reads = reading.send(rows)
-    except StopIteration as done:
-        answer: Answer = done.value
-        return answer
 
 
 _NULL = Answer("null", 0, None)

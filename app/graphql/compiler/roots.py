@@ -1,4 +1,4 @@
-"""Root fields that are compiled: each asks for statements, is sent their rows, and makes its JSON.
+"""Root fields of queries: each asks for statements, is sent their rows, and makes its JSON of them.
 
 Which orders are meant, and who may see them, is `app.services.order_queries`' to say, as for every
 other read.
@@ -14,6 +14,8 @@ from graphql import FieldNode, GraphQLObjectType
 from sqlalchemy import Select, bindparam, literal_column, select
 
 from app.db import tables
+from app.db.database import Database
+from app.db.deadline import Deadline
 from app.db.prepared import Bound, Prepared
 from app.domain.errors import InvalidInput
 from app.domain.ids import OrderId, UserId, parse_object_id
@@ -63,13 +65,54 @@ class Root(ABC):
     """A root field of one operation."""
 
     @abstractmethod
+    async def answer(self, caller: Principal | None, variables: Values, where: "Where") -> Answer:
+        """Answer the field.
+
+        Args:
+            caller: Who asks, None without a key that we know.
+            variables: The operation's, as resolvers get them.
+            where: The database, and what the answer may take.
+
+        Raises:
+            Declined: it is not for the compiler, and nothing was changed. That a key is missing or
+                may not do this is for the library to say.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where an operation is carried out, and within what.
+
+    `most_values` is how many values its answer may have.
+    """
+
+    database: Database
+    until: Deadline
+    most_values: int
+
+
+class ReadingRoot(Root):
+    """A root field that only reads."""
+
+    @abstractmethod
     def read(self, caller: Principal | None, variables: Values) -> Reading:
         """Ask for rows, and make the field's answer of them.
 
         Raises:
-            Declined: it is not for the compiler. That a key is missing or may not do this is for
-                the library to say.
+            Declined: as for `answer`.
         """
+
+    async def answer(self, caller: Principal | None, variables: Values, where: Where) -> Answer:
+        """Read, and answer the field."""
+        reading = self.read(caller, variables)
+        try:
+            reads = next(reading)
+            while True:
+                rows = await where.database.fetch(reads.statements, where.until, short=reads.short)
+                reads = reading.send(rows)
+        except StopIteration as done:
+            found: Answer = done.value
+            return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +132,7 @@ class Field:
         )
 
 
-class TypeName(Root):
+class TypeName(ReadingRoot):
     """`__typename`: needs no key, and reads nothing."""
 
     def __init__(self, field: Field) -> None:
@@ -101,7 +144,7 @@ class TypeName(Root):
         return self._answer
 
 
-class OneOrder(Root):
+class OneOrder(ReadingRoot):
     """`order(id:)`."""
 
     def __init__(self, field: Field) -> None:
@@ -125,7 +168,7 @@ class OneOrder(Root):
         statement = self._statements.get(is_admin)
         if statement is None:
             meaning = meaning_of(caller, Conditions(ids=(order_id,)))
-            found = _select_orders(self._plan.columns).where(matching_orders(meaning))
+            found = select_orders(self._plan.columns).where(matching_orders(meaning))
             statement = self._statements[is_admin] = Prepared(found)
         bound = statement.bind(self._engine, {"user": caller.user_id, "ids_1": order_id})
         ((rows,),) = ((yield Reads((bound,), short=True)),)
@@ -135,7 +178,7 @@ class OneOrder(Root):
         return Answer(json, _values_of_items(json, self._plan), _NOTHING)
 
 
-class OrderPages(Root):
+class OrderPages(ReadingRoot):
     """`orders`, of the caller's or of all customers, and `orders` of one user."""
 
     def __init__(self, field: Field) -> None:
@@ -200,7 +243,7 @@ class OrderPages(Root):
         reads = [
             self._bound(
                 shape and ("page", page_shape),
-                lambda: page_of(_select_orders(self._columns(sort)), meaning, page, sort),
+                lambda: page_of(select_orders(self._columns(sort)), meaning, page, sort),
                 values,
             )
         ]
@@ -368,7 +411,7 @@ _PAGE_INFO: Mapping[str, _Part] = {
 }
 
 
-class Me(Root):
+class Me(ReadingRoot):
     """`me`: the caller, with pages of their orders."""
 
     def __init__(self, field: Field) -> None:
@@ -419,7 +462,41 @@ class Me(Root):
         return Answer(f"{{{','.join(parts)}}}", values, outline)
 
 
-def _select_orders(columns: Sequence[str]) -> Select[*tuple[Any, ...]]:
+class AnyNode(ReadingRoot):
+    """`node(id:)`, of an order or a product."""
+
+    def __init__(self, field: Field) -> None:
+        self._arguments = field.arguments()
+        self._engine = field.rows.spelling.engine
+        self._order = OneOrder(field)
+        product = tables.metadata.tables["products"].alias("p")
+        column = field.rows.spelling.whole(field.rows.product(RowPlan(), field.nodes))
+        self._product = Prepared(
+            select(literal_column(column))
+            .select_from(product)
+            .where(
+                product.c.id == bindparam("id", None, type_=product.c.id.type),
+                product.c.deleted_at.is_(None),
+            )
+        )
+
+    def read(self, caller: Principal | None, variables: Values) -> Reading:
+        """The object. What is no order and no product is for the library to find."""
+        object_id = parse_object_id(self._arguments(variables)["id"])
+        if object_id is None or caller is None or Scope.ORDERS_READ not in caller.scopes:
+            raise Declined
+        answer = yield from self._order.look_up(caller, OrderId(object_id))
+        if answer.outline is not None:
+            return answer
+        bound = self._product.bind(self._engine, {"id": object_id})
+        ((rows,),) = ((yield Reads((bound,), short=True)),)
+        if not rows:
+            raise Declined
+        return Answer(rows[0][0], 0, _NOTHING)
+
+
+def select_orders(columns: Sequence[str]) -> Select[*tuple[Any, ...]]:
+    """Columns of orders, as SQL; which orders is not said yet."""
     return select(*map(literal_column, columns or ["1"])).select_from(tables.Order)
 
 
@@ -428,9 +505,10 @@ def _values_of_items(json: str, plan: RowPlan) -> int:
     return (json.count("{") * plan.item_values if plan.item_values else 0) + len(json) // 100
 
 
-ROOTS: Mapping[str, Callable[[Field], Root]] = {
+QUERIES: Mapping[str, Callable[[Field], Root]] = {
     "__typename": TypeName,
     "me": Me,
+    "node": AnyNode,
     "order": OneOrder,
     "orders": OrderPages,
 }
