@@ -1,0 +1,338 @@
+"""The service beside its peers and the limit of the machine, in one table.
+
+    make bench
+    .venv/bin/python -m bench.compare [--seconds 3] [--rounds 3] [--connections 32] [--only NAME]
+
+Each contender has a copy of the same shop of 20,000 orders to itself. Its server has one core, the
+load another. All are asked the same, and each answer is compared with what the database holds
+before anything is measured. In each round every contender has its turn with each request, in
+another order each time; medians of the rounds are printed. Afterwards the orders that were
+committed are counted. All figures, and the machine, are written to bench/results as JSON.
+"""
+
+import argparse
+import os
+import platform
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psutil
+
+from app.domain.clock import now, rfc3339
+from bench import answers
+from bench.contenders import (
+    LIMIT,
+    ON_SQLITE,
+    OURS,
+    Contender,
+    Running,
+    install_node_packages,
+    running,
+)
+from bench.databases import ROOT, copied_in_sqlite
+from bench.engines import cpu_ms
+from bench.requests import (
+    ONE_ORDER,
+    PAGE,
+    TYPENAME,
+    add_order,
+    get_all,
+    graphql,
+    load,
+    medians,
+)
+from bench.shop import ORDERS, BenchShop
+
+RESULTS = ROOT / "bench" / "results"
+
+_FIRST_BUYER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What is asked for, the right answer, and what was set as a goal.
+
+    Args:
+        title: For the table.
+        requests: What the load consists of.
+        answer: The right answer; None where orders are added.
+        of_best: Ours is to answer so many times as many as the best of the peers.
+        of_limit: The same for the limit.
+    """
+
+    title: str
+    requests: Callable[[BenchShop, int], Sequence[bytes]]
+    answer: Callable[[BenchShop], object] | None
+    of_best: float
+    of_limit: float | None = None
+
+
+def _each(request: Callable[[BenchShop], bytes]) -> Callable[[BenchShop, int], Sequence[bytes]]:
+    return lambda shop, _connections: [request(shop)]
+
+
+WORKLOADS = (
+    Workload(
+        "one order with its items",
+        _each(lambda shop: graphql(shop.key, ONE_ORDER, {"id": shop.order_id})),
+        answers.one_order,
+        of_best=2.5,
+        of_limit=0.85,
+    ),
+    Workload(
+        "50 orders with items, `pageInfo`, `totalCount`",
+        _each(lambda shop: graphql(shop.key, PAGE, {})),
+        answers.page,
+        of_best=1.4,
+        of_limit=0.95,
+    ),
+    Workload(
+        "`{ __typename }`",
+        _each(lambda shop: graphql(shop.key, TYPENAME, {})),
+        lambda _shop: {"data": {"__typename": "Query"}},
+        of_best=1.0,
+        of_limit=0.8,
+    ),
+    Workload(
+        "`GET /orders/get_all`, 300 rows",
+        _each(lambda shop: get_all(shop.key)),
+        answers.rows_of_all,
+        of_best=1.3,
+    ),
+    Workload(
+        "`addOrder` with 3 items",
+        lambda shop, connections: [
+            add_order(shop, shop.key_of(_FIRST_BUYER + number)) for number in range(connections)
+        ],
+        None,
+        of_best=1.0,
+    ),
+)
+
+
+@dataclass
+class Measured:
+    """A contender, and what was measured with it, by the workload's title."""
+
+    running: Running
+    orders_before: int
+    orders_answered: int = 0
+    rounds: dict[str, list[dict[str, float]]] = field(default_factory=dict)
+
+
+def ask(port: int, request: bytes) -> Any:
+    """The answer to one of `bench.requests`, read as JSON."""
+    head, _, body = request.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    method, path, _ = first.split(" ")
+    headers = dict(line.split(": ", 1) for line in lines)
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        content = answer.read()
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise RuntimeError(f"{answer.status}: {content[:500]!r}")
+    return orjson.loads(content)
+
+
+def check(one: Running, workload: Workload) -> None:
+    """Ask once, and compare the answer with what the shop's database holds.
+
+    Raises:
+        RuntimeError: the answer is wrong.
+    """
+    shop = one.shop
+    before = answers.count_orders(shop)
+    answer = ask(one.port, workload.requests(shop, 1)[0])
+    try:
+        if workload.answer is None:
+            answers.check_added(shop, answer, _FIRST_BUYER, before)
+        else:
+            assert answer == workload.answer(shop)
+    except AssertionError as error:
+        raise RuntimeError(f"{one.name} answers wrongly: {str(answer)[:1_000]}") from error
+
+
+def measure(one: Measured, workload: Workload, connections: int, seconds: float) -> None:
+    """Have a round."""
+    server, database = one.running.server, one.running.database
+    sent = workload.requests(one.running.shop, connections)
+    _forget_peak(server)
+    before = cpu_ms(server), cpu_ms(database)
+    figures = load(one.running.port, sent, connections, seconds)
+    after = cpu_ms(server), cpu_ms(database)
+    figures["cpu_ms"] = (after[0] - before[0]) / figures["in_all"]
+    figures["database_ms"] = (after[1] - before[1]) / figures["in_all"]
+    figures["peak_mb"] = _peak_mb(server)
+    one.rounds.setdefault(workload.title, []).append(figures)
+    if workload.answer is None:
+        one.orders_answered += int(figures["in_all"])
+
+
+def _forget_peak(server: psutil.Process) -> None:
+    Path(f"/proc/{server.pid}/clear_refs").write_text("5")
+
+
+def _peak_mb(server: psutil.Process) -> float:
+    status = Path(f"/proc/{server.pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1_024 / 1_000_000
+
+
+def count(one: Measured, connections: int, rounds: int) -> str:
+    """Compare the orders that were committed with those that were answered.
+
+    Raises:
+        RuntimeError: there are fewer, or more than there were requests.
+    """
+    committed = answers.count_orders(one.running.shop) - one.orders_before
+    sentence = f"{one.running.name}: {committed:,} committed, {one.orders_answered:,} answered"
+    if not 0 <= committed - one.orders_answered <= connections * rounds:
+        raise RuntimeError(sentence)
+    return sentence
+
+
+def table(measured: Sequence[Measured], workloads: Sequence[Workload]) -> str:
+    """What was measured, in Markdown, with the ratios of ours to each, and the goals."""
+    with_database = any(one.running.database for one in measured)
+    titles = ["request", "contender", "requests/s", "p50, ms", "p99, ms", "CPU, ms"]
+    titles += ["CPU of PostgreSQL, ms"] if with_database else []
+    titles += ["peak, MB", "ours ÷ it", "goal"]
+    lines = [f"| {' | '.join(titles)} |", "|---|---|" + "---:|" * (len(titles) - 2)]
+    for workload in workloads:
+        of = {one.running.name: medians(one.rounds[workload.title]) for one in measured}
+        best = _best_peer(of)
+        for name, figures in of.items():
+            ratio = goal = ""
+            if name != OURS.name and OURS.name in of:
+                ratio = f"{of[OURS.name]['per_second'] / figures['per_second']:.2f}"
+            if name == LIMIT.name and workload.of_limit:
+                goal = f"≥ {workload.of_limit:g}"
+            elif name == best:
+                goal = f"≥ {workload.of_best:g}"
+            cells = [
+                *(workload.title, name),
+                f"{figures['per_second']:,.0f}",
+                *(f"{figures['p50_ms']:.1f}", f"{figures['p99_ms']:.1f}"),
+                f"{figures['cpu_ms']:.3f}",
+                *([f"{figures['database_ms']:.3f}"] if with_database else []),
+                *(f"{figures['peak_mb']:.0f}", ratio, goal),
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _best_peer(of: Mapping[str, Mapping[str, float]]) -> str | None:
+    peers = [name for name in of if name not in {OURS.name, LIMIT.name}]
+    return max(peers, key=lambda name: of[name]["per_second"], default=None)
+
+
+def machine() -> dict[str, object]:
+    """Where and with what it was measured."""
+    model = Path("/proc/cpuinfo").read_text().partition("model name")[2].partition("\n")[0]
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip()
+
+    return {
+        "at": rfc3339(now()),
+        "commit": git("rev-parse", "--short=10", "HEAD"),
+        "changed": bool(git("status", "--porcelain", "--untracked-files=no")),
+        "processor": model.lstrip("\t :"),
+        "cores": len(os.sched_getaffinity(0)),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        "load": os.getloadavg(),
+    }
+
+
+def main() -> None:
+    """Measure, print a Markdown table, and write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="contenders whose names have it")
+    options = parser.parse_args()
+    has_node = install_node_packages()
+    chosen = [
+        one
+        for one in ON_SQLITE
+        if (has_node or not one.needs_node)
+        and (not options.only or any(part in one.name for part in options.only))
+    ]
+    cores = frozenset({min(os.sched_getaffinity(0))})
+    where = machine()
+    with ExitStack() as stack:
+        measured = _start(stack, chosen, cores)
+        for one in measured:
+            for workload in WORKLOADS:
+                check(one.running, workload)
+            one.orders_answered += 1
+        for number in range(options.rounds):
+            for workload in WORKLOADS:
+                turn = number % len(measured)
+                for one in (*measured[turn:], *measured[:turn]):
+                    measure(one, workload, options.connections, options.seconds)
+                    _say(f"{number + 1}: {workload.title}: {one.running.name}")
+        counts = [count(one, options.connections, options.rounds) for one in measured]
+    print(
+        f"{where['processor']}; the server has one core, the load another;"
+        f" {options.connections} connections; medians of {options.rounds} rounds of"
+        f" {options.seconds:g} s; commit {where['commit']}, {where['at']}.\n"
+    )
+    print(table(measured, WORKLOADS))
+    print(f"\nOrders: {'; '.join(counts)}.")
+    _write(where, vars(options), measured, counts)
+
+
+def _start(stack: ExitStack, chosen: Sequence[Contender], cores: frozenset[int]) -> list[Measured]:
+    found = []
+    for contender in chosen:
+        one = stack.enter_context(running(contender, copied_in_sqlite(ORDERS), cores))
+        found.append(Measured(one, answers.count_orders(one.shop)))
+    return found
+
+
+def _write(
+    where: Mapping[str, object],
+    options: Mapping[str, object],
+    measured: Sequence[Measured],
+    counts: Sequence[str],
+) -> None:
+    content = {
+        **where,
+        "options": options,
+        "orders": counts,
+        "rounds": {one.running.name: one.rounds for one in measured},
+        "medians": {
+            one.running.name: {title: medians(some) for title, some in one.rounds.items()}
+            for one in measured
+        },
+    }
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{str(where['at'])[:19].replace(':', '')}.json"
+    path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
+    _say(f"All figures are in {path.relative_to(ROOT)}.")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
