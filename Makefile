@@ -1,6 +1,6 @@
 # `make serve` and `make test` need Python 3.11 or newer, pip and make; they install the rest.
 .DEFAULT_GOAL := help
-.PHONY: help install dev serve test check fix lock schema released bench-db dist clean
+.PHONY: help install dev serve test check fix lock schema released bench bench-db dist clean
 
 HOST ?= 127.0.0.1
 PORT ?= 8000
@@ -60,6 +60,9 @@ schema: install ## write schema.graphql from the code
 
 released: ## keep schema.graphql as the one of this release: later ones must not break its callers
 	cp schema.graphql docs/released.graphql
+
+bench: dev ## measure the service beside its peers and the limit of the machine, in 6 minutes
+	@$(BIN)/python -m bench.compare
 
 bench-db: dev ## measure SQLite and PostgreSQL, in 5 minutes; the first time, make a million orders
 	@$(BIN)/python -m bench.engines

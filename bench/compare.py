@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import orjson
 import psutil
@@ -53,7 +53,7 @@ from bench.shop import ORDERS, BenchShop
 
 RESULTS = ROOT / "bench" / "results"
 
-_FIRST_BUYER = 2
+FIRST_BUYER = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ WORKLOADS = (
     Workload(
         "`addOrder` with 3 items",
         lambda shop, connections: [
-            add_order(shop, shop.key_of(_FIRST_BUYER + number)) for number in range(connections)
+            add_order(shop, shop.key_of(FIRST_BUYER + number)) for number in range(connections)
         ],
         None,
         of_best=1.0,
@@ -128,22 +128,21 @@ class Measured:
     rounds: dict[str, list[dict[str, float]]] = field(default_factory=dict)
 
 
-def ask(port: int, request: bytes) -> Any:
-    """The answer to one of `bench.requests`, read as JSON."""
+class Parts(NamedTuple):
+    """What a request consists of."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def parts_of(request: bytes) -> Parts:
+    """One of `bench.requests`, taken apart."""
     head, _, body = request.partition(b"\r\n\r\n")
     first, *lines = head.decode().split("\r\n")
     method, path, _ = first.split(" ")
-    headers = dict(line.split(": ", 1) for line in lines)
-    connection = HTTPConnection("127.0.0.1", port, timeout=30)
-    try:
-        connection.request(method, path, body, headers)
-        answer = connection.getresponse()
-        content = answer.read()
-    finally:
-        connection.close()
-    if answer.status != 200:
-        raise RuntimeError(f"{answer.status}: {content[:500]!r}")
-    return orjson.loads(content)
+    return Parts(method, path, dict(line.split(": ", 1) for line in lines), body)
 
 
 def check(one: Running, workload: Workload) -> None:
@@ -152,16 +151,34 @@ def check(one: Running, workload: Workload) -> None:
     Raises:
         RuntimeError: the answer is wrong.
     """
-    shop = one.shop
-    before = answers.count_orders(shop)
-    answer = ask(one.port, workload.requests(shop, 1)[0])
+    before = answers.count_orders(one.shop)
+    answer = _ask(one.port, workload.requests(one.shop, 1)[0])
     try:
-        if workload.answer is None:
-            answers.check_added(shop, answer, _FIRST_BUYER, before)
-        else:
-            assert answer == workload.answer(shop)
+        check_answer(one.shop, workload, answer, before)
     except AssertionError as error:
         raise RuntimeError(f"{one.name} answers wrongly: {str(answer)[:1_000]}") from error
+
+
+def check_answer(shop: BenchShop, workload: Workload, answer: object, before: int) -> None:
+    """Compare an answer, and what is written, with what it should be; `before` were the orders."""
+    if workload.answer is None:
+        answers.check_added(shop, answer, FIRST_BUYER, before)
+    else:
+        assert answer == workload.answer(shop)
+
+
+def _ask(port: int, request: bytes) -> object:
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        method, path, headers, body = parts_of(request)
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        content = answer.read()
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise RuntimeError(f"{answer.status}: {content[:500]!r}")
+    return orjson.loads(content)
 
 
 def measure(one: Measured, workload: Workload, connections: int, seconds: float) -> None:

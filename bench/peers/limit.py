@@ -12,11 +12,12 @@ import base64
 import hashlib
 import sqlite3
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any
 
 import orjson
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.domain.clock import long_date, now
 from app.domain.ids import new_object_id
@@ -86,10 +87,6 @@ _ADD_WORDS = "INSERT INTO order_words (user_id, order_id, words) VALUES (?, ?, ?
 _ADD_EVENT = """INSERT INTO order_events (id, user_id, order_id, order_version, type, source,
   to_status, actor_id, occurred_at) VALUES (?, ?, ?, 0, 'created', 'graphql', 'pending', ?, ?)"""
 _SHIPPING = {"NEXT_DAY": "Next day", "REGULAR": "Regular", "BUDGET": "Budget"}
-
-Scope: TypeAlias = Mapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Mapping[str, Any]]]
-Send: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 class Shop:
@@ -191,7 +188,7 @@ def _cursor(created_at: str, id_: str) -> str:
     return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
 
 
-def create_app(shop: Shop) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+def create_app(shop: Shop) -> ASGIApp:
     """The ASGI application."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

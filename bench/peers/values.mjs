@@ -16,17 +16,17 @@ const MONTHS = [
   "December",
 ];
 
-export const money = (minor, currencyCode) => ({ amount: (minor / 100).toFixed(2), currencyCode });
+const money = (minor, currencyCode) => ({ amount: (minor / 100).toFixed(2), currencyCode });
 
 // `at` is text as SQLite has it: 2024-11-30T14:03:20.123456Z.
 export const longDate = (at) =>
   `${MONTHS[Number(at.slice(5, 7)) - 1]} ${Number(at.slice(8, 10))}, ${at.slice(0, 4)}`;
 
-export const milliseconds = (at) => `${at.slice(0, 23)}Z`;
+const milliseconds = (at) => `${at.slice(0, 23)}Z`;
 
-export function cursor(order) {
-  const microseconds = `${Date.parse(milliseconds(order.createdAt))}${order.createdAt.slice(23, 26)}`;
-  return Buffer.from(`created_at:${microseconds}:${order.id}`).toString("base64url");
+export function cursor({ placedAt, id }) {
+  const microseconds = `${Date.parse(milliseconds(placedAt))}${placedAt.slice(23, 26)}`;
+  return Buffer.from(`created_at:${microseconds}:${id}`).toString("base64url");
 }
 
 // An ObjectId: the time, what tells this process from others, a counter.
@@ -48,6 +48,22 @@ export function wordsOf(texts) {
     }
   }
   return [...words].join(" ");
+}
+
+// Rows of orders with their values as GraphQL has them; what is read with them later, they share.
+export function ordersFrom(rows) {
+  const page = { orders: rows, items: undefined };
+  for (const row of rows) {
+    row.createdAt = milliseconds(row.placedAt);
+    row.total = money(row.totalMinor, row.currency);
+    row.page = page;
+  }
+  return rows;
+}
+
+export function pricedItems(rows, order) {
+  for (const row of rows) row.unitPrice = money(row.unitPriceMinor, order.currency);
+  return rows;
 }
 
 // The row of an order's item as the REST path answers it.

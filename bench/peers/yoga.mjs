@@ -32,7 +32,9 @@ const server = createServer((request, response) => {
     return;
   }
   const userId = userOf(request.headers.authorization);
-  const body = JSON.stringify(userId === undefined ? { message: "Unauthorized" } : shop.restRows(userId));
+  const body = JSON.stringify(
+    userId === undefined ? { message: "Unauthorized" } : shop.restRows(userId),
+  );
   response.writeHead(userId === undefined ? 401 : 200, {
     "content-type": "application/json",
     "content-length": Buffer.byteLength(body),
