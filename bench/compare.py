@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import orjson
-import psutil
 
 from app.domain.clock import now, rfc3339
 from bench import answers
@@ -39,6 +38,7 @@ from bench.contenders import (
 )
 from bench.databases import ROOT, copied_in_sqlite
 from bench.engines import cpu_ms
+from bench.memory import forget_peak, peak_mib
 from bench.requests import (
     ONE_ORDER,
     PAGE,
@@ -185,25 +185,16 @@ def measure(one: Measured, workload: Workload, connections: int, seconds: float)
     """Have a round."""
     server, database = one.running.server, one.running.database
     sent = workload.requests(one.running.shop, connections)
-    _forget_peak(server)
+    forget_peak(server.pid)
     before = cpu_ms(server), cpu_ms(database)
     figures = load(one.running.port, sent, connections, seconds)
     after = cpu_ms(server), cpu_ms(database)
     figures["cpu_ms"] = (after[0] - before[0]) / figures["in_all"]
     figures["database_ms"] = (after[1] - before[1]) / figures["in_all"]
-    figures["peak_mb"] = _peak_mb(server)
+    figures["peak_mib"] = peak_mib(server.pid)
     one.rounds.setdefault(workload.title, []).append(figures)
     if workload.answer is None:
         one.orders_answered += int(figures["in_all"])
-
-
-def _forget_peak(server: psutil.Process) -> None:
-    Path(f"/proc/{server.pid}/clear_refs").write_text("5")
-
-
-def _peak_mb(server: psutil.Process) -> float:
-    status = Path(f"/proc/{server.pid}/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1_024 / 1_000_000
 
 
 def count(one: Measured, connections: int, rounds: int) -> str:
@@ -224,7 +215,7 @@ def table(measured: Sequence[Measured], workloads: Sequence[Workload]) -> str:
     with_database = any(one.running.database for one in measured)
     titles = ["request", "contender", "requests/s", "p50, ms", "p99, ms", "CPU, ms"]
     titles += ["CPU of PostgreSQL, ms"] if with_database else []
-    titles += ["peak, MB", "ours ÷ it", "goal"]
+    titles += ["peak, MiB", "ours ÷ it", "goal"]
     lines = [f"| {' | '.join(titles)} |", "|---|---|" + "---:|" * (len(titles) - 2)]
     for workload in workloads:
         of = {one.running.name: medians(one.rounds[workload.title]) for one in measured}
@@ -243,7 +234,7 @@ def table(measured: Sequence[Measured], workloads: Sequence[Workload]) -> str:
                 *(f"{figures['p50_ms']:.1f}", f"{figures['p99_ms']:.1f}"),
                 f"{figures['cpu_ms']:.3f}",
                 *([f"{figures['database_ms']:.3f}"] if with_database else []),
-                *(f"{figures['peak_mb']:.0f}", ratio, goal),
+                *(f"{figures['peak_mib']:.0f}", ratio, goal),
             ]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
