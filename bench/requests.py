@@ -52,11 +52,16 @@ def get_all(key: str) -> bytes:
 
 def add_order(shop: BenchShop, key: str) -> bytes:
     """The request to place an order of three items."""
+    return graphql(key, ADD, {"input": new_order(shop)})
+
+
+def new_order(shop: BenchShop) -> dict[str, object]:
+    """The order that is placed."""
     items = [
         {"productId": product, "quantity": 2, "shipping": "REGULAR"}
         for product in shop.product_ids[:3]
     ]
-    return graphql(key, ADD, {"input": {"items": items, "address": "1 Main St, Carlton"}})
+    return {"items": items, "address": "1 Main St, Carlton"}
 
 
 def graphql(key: str, query: str, variables: dict[str, object]) -> bytes:

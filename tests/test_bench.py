@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from app.main import create_app
 from bench import answers
-from bench.compare import WORKLOADS, check_answer, parts_of
+from bench.compare import FIRST_BUYER, WORKLOADS, check_answer, parts_of
 from bench.loading import make_shop, sqlite_url
 from bench.peers import limit, stock
 from bench.shop import BenchShop
@@ -64,7 +64,7 @@ async def test_contenders_in_python_answer_alike(
     async with contender(path) as client:
         for workload in WORKLOADS:
             before = answers.count_orders(shop)
-            sent = parts_of(workload.requests(shop, 1)[0])
+            sent = parts_of(workload.requests(shop, [FIRST_BUYER])[0])
             answer = await client.request(
                 sent.method, sent.path, headers=dict(sent.headers), content=sent.body
             )

@@ -18,14 +18,14 @@ const MONTHS = [
 
 const money = (minor, currencyCode) => ({ amount: (minor / 100).toFixed(2), currencyCode });
 
-// `at` is text as SQLite has it: 2024-11-30T14:03:20.123456Z.
+// `at` is text as SQLite has it, 2024-11-30T14:03:20.123456Z, or without what is below a millisecond.
 export const longDate = (at) =>
   `${MONTHS[Number(at.slice(5, 7)) - 1]} ${Number(at.slice(8, 10))}, ${at.slice(0, 4)}`;
 
 const milliseconds = (at) => `${at.slice(0, 23)}Z`;
 
 export function cursor({ placedAt, id }) {
-  const microseconds = `${Date.parse(milliseconds(placedAt))}${placedAt.slice(23, 26)}`;
+  const microseconds = `${Date.parse(milliseconds(placedAt))}${placedAt.slice(23, -1).padEnd(3, "0")}`;
   return Buffer.from(`created_at:${microseconds}:${id}`).toString("base64url");
 }
 
