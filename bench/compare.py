@@ -316,14 +316,14 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="contenders whose names have it")
     parser.add_argument("--engine", choices=["sqlite", "postgresql"], default="sqlite")
     options = parser.parse_args()
-    has_node = install_node_packages()
     on_sqlite = options.engine == "sqlite"
     chosen = [
         one
         for one in (ON_SQLITE if on_sqlite else ON_POSTGRESQL)
-        if (has_node or not one.needs_node)
-        and (not options.only or any(part in one.name for part in options.only))
+        if not options.only or any(part in one.name for part in options.only)
     ]
+    if any(one.needs_node for one in chosen) and not install_node_packages():
+        chosen = [one for one in chosen if not one.needs_node]
     where = machine()
     with ExitStack() as stack:
         server = None if on_sqlite else stack.enter_context(postgresql())
