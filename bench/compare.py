@@ -37,6 +37,7 @@ from bench.contenders import (
     Contender,
     Running,
     install_node_packages,
+    paths,
     running,
 )
 from bench.databases import ROOT, Server, copied_in_sqlite, postgresql
@@ -130,6 +131,7 @@ class Measured:
     orders_before: int
     orders_answered: int = 0
     rounds: dict[str, list[dict[str, float]]] = field(default_factory=dict)
+    paths: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def requests_for(one: Running, workload: Workload, buyers: Sequence[int]) -> Sequence[bytes]:
@@ -215,6 +217,8 @@ def measure(one: Measured, workload: Workload, connections: int, seconds: float)
     sent = requests_for(one.running, workload, buyers)
     if not sent:
         return
+    ours = one.running.contender is OURS
+    ways = paths(one.running.port) if ours else {}
     forget_peak(server.pid)
     before = cpu_ms(server), cpu_ms(database)
     figures = load(one.running.port, sent, connections, seconds)
@@ -223,6 +227,10 @@ def measure(one: Measured, workload: Workload, connections: int, seconds: float)
     figures["database_ms"] = (after[1] - before[1]) / figures["in_all"]
     figures["peak_mib"] = peak_mib(server.pid)
     one.rounds.setdefault(workload.title, []).append(figures)
+    if ours:
+        taken = one.paths.setdefault(workload.title, {})
+        for way, number in paths(one.running.port).items():
+            taken[way] = taken.get(way, 0) + number - ways.get(way, 0)
     if workload.answer is None:
         one.orders_answered += int(figures["in_all"])
 
@@ -346,6 +354,10 @@ def main() -> None:
     )
     print(table(measured, WORKLOADS))
     print(f"\nOrders: {'; '.join(counts)}.")
+    for one in measured:
+        for title, ways in one.paths.items():
+            taken = ", ".join(f"{number:,} {way}" for way, number in ways.items() if number)
+            print(f"Operations of {one.running.name}, {title}: {taken or 'none'}.")
     _write(where, vars(options), measured, counts)
 
 
@@ -374,6 +386,7 @@ def _write(
         **where,
         "options": options,
         "orders": counts,
+        "paths": {one.running.name: one.paths for one in measured if one.paths},
         "rounds": {one.running.name: one.rounds for one in measured},
         "medians": {
             one.running.name: {title: medians(some) for title, some in one.rounds.items()}

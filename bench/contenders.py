@@ -3,6 +3,7 @@
 Contenders in JavaScript run on a Node of their own, which comes with their packages.
 """
 
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import TypeAlias
 
@@ -81,6 +83,26 @@ def _in_javascript(script: str) -> Callable[[Path, BenchShop, frozenset[int]], S
         return start_listening(command, folder, {"NODE_ENV": "production"}, cores=cores)
 
     return start
+
+
+def paths(port: int) -> dict[str, int]:
+    """How many operations ours has answered in each of its ways, by its own count.
+
+    Raises:
+        RuntimeError: it does not count them.
+    """
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+    finally:
+        connection.close()
+    found = re.findall(
+        r'^orders_graphql_operations_total\{way="(\w+)"\} (\S+)$', text, re.MULTILINE
+    )
+    if not found:
+        raise RuntimeError("there are no counts of operations at /metrics")
+    return {way: int(float(count)) for way, count in found}
 
 
 def _node() -> Path:
