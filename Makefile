@@ -1,9 +1,10 @@
 # `make serve` and `make test` need Python 3.11 or newer, pip and make; they install the rest.
 .DEFAULT_GOAL := help
-.PHONY: help install dev serve test check fix lock schema released bench-db dist clean
+.PHONY: help install dev serve test check fix lock schema released bench bench-db dist clean
 
 HOST ?= 127.0.0.1
 PORT ?= 8000
+ENGINE ?= sqlite
 # The first Python that is new enough; `make serve PYTHON=/path/to/python3.12` chooses another.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
@@ -60,6 +61,9 @@ schema: install ## write schema.graphql from the code
 
 released: ## keep schema.graphql as the one of this release: later ones must not break its callers
 	cp schema.graphql docs/released.graphql
+
+bench: dev ## measure the service beside its peers, in 6 minutes: ENGINE=sqlite or postgresql
+	@$(BIN)/python -m bench.compare --engine "$(ENGINE)"
 
 bench-db: dev ## measure SQLite and PostgreSQL, in 5 minutes; the first time, make a million orders
 	@$(BIN)/python -m bench.engines

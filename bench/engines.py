@@ -59,14 +59,16 @@ class Contender:
 
 
 def cpu_ms(*parents: psutil.Process | None) -> float:
-    """What processes and their children have used."""
+    """What processes and their children have used, those included that have ended since."""
     times = [
         one.cpu_times()
         for parent in parents
         if parent is not None
         for one in (parent, *parent.children(recursive=True))
     ]
-    return 1_000 * sum(one.user + one.system for one in times)
+    return 1_000 * sum(
+        one.user + one.system + one.children_user + one.children_system for one in times
+    )
 
 
 def requests(shop: BenchShop, connections: int) -> dict[str, Sequence[bytes]]:

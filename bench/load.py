@@ -113,6 +113,7 @@ async def measure(
         "per_second": round(len(done) / took, 1),
         "p50_ms": round(done[len(done) // 2] * 1000, 2),
         "p99_ms": round(done[len(done) * 99 // 100] * 1000, 2),
+        "max_ms": round(done[-1] * 1000, 2),
     }
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import orjson
@@ -29,6 +29,7 @@ ONE_ORDER = """query ($id: ID!) { order(id: $id) { id number status address crea
 PAGE = """query { orders(first: 50) { totalCount pageInfo { hasNextPage endCursor }
   nodes { id number status address createdAt version total { amount currencyCode }
     items { id name quantity shipping unitPrice { amount currencyCode } } } } }"""
+TYPENAME = "{ __typename }"
 ADD = """mutation ($input: AddOrderInput!) { addOrder(input: $input) {
   order { id number total { amount } } userErrors { code message } } }"""
 
@@ -39,7 +40,7 @@ def scenarios(shop: BenchShop) -> dict[str, bytes]:
         "GET /orders/get_all, 300 rows": get_all(shop.key),
         "GraphQL, one order with 3 items": graphql(shop.key, ONE_ORDER, {"id": shop.order_id}),
         "GraphQL, 50 orders with 150 items": graphql(shop.key, PAGE, {}),
-        "GraphQL, { __typename }": graphql(shop.key, "{ __typename }", {}),
+        "GraphQL, { __typename }": graphql(shop.key, TYPENAME, {}),
         "GraphQL, addOrder with 3 items": add_order(shop, shop.buyer_key),
     }
 
@@ -51,11 +52,16 @@ def get_all(key: str) -> bytes:
 
 def add_order(shop: BenchShop, key: str) -> bytes:
     """The request to place an order of three items."""
+    return graphql(key, ADD, {"input": new_order(shop)})
+
+
+def new_order(shop: BenchShop) -> dict[str, object]:
+    """The order that is placed."""
     items = [
         {"productId": product, "quantity": 2, "shipping": "REGULAR"}
         for product in shop.product_ids[:3]
     ]
-    return graphql(key, ADD, {"input": {"items": items, "address": "1 Main St, Carlton"}})
+    return {"items": items, "address": "1 Main St, Carlton"}
 
 
 def graphql(key: str, query: str, variables: dict[str, object]) -> bytes:
@@ -73,23 +79,52 @@ def _request(key: str, method: str, path: str, body: bytes = b"") -> bytes:
 def start_server(
     folder: Path, url: str, *, workers: int = 1, cores: frozenset[int] = frozenset({0})
 ) -> tuple[subprocess.Popen[bytes], int]:
-    """A server on a free port, with all of its processes on some cores, and that port."""
+    """Our server on a free port, with all of its processes on some cores, and that port."""
+    return start_listening(
+        [sys.executable, "-m", "app", "serve", "--port", "0", "--workers", str(workers)],
+        folder,
+        {
+            "ORDERS_DATABASE_URL": url,
+            "ORDERS_LOG_LEVEL": "warning",
+            "ORDERS_COST_BUDGET": "0",
+        },
+        cores=cores,
+    )
+
+
+def start_listening(
+    command: Sequence[str | Path],
+    folder: Path,
+    environment: Mapping[str, str],
+    *,
+    cores: frozenset[int],
+) -> tuple[subprocess.Popen[bytes], int]:
+    """Any server that says where it listens, with all of its threads and processes on some cores.
+
+    Args:
+        command: What starts it. Modules of this repository are found.
+        folder: Where it runs, and its output goes.
+        environment: What it is told beside `PATH`.
+        cores: Where it may run.
+
+    Returns:
+        The process, and its port.
+    """
     log = folder / "server.log"
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "app", "serve", "--port", "0", "--workers", str(workers)],
-            cwd=folder,
-            env={
-                "PYTHONPATH": str(ROOT),
-                "PATH": os.defpath,
-                "ORDERS_DATABASE_URL": url,
-                "ORDERS_LOG_LEVEL": "warning",
-                "ORDERS_COST_BUDGET": "0",
-            },
-            stdout=output,
-            stderr=output,
-        )
-    os.sched_setaffinity(server.pid, cores)
+    own_cores = os.sched_getaffinity(0)
+    # It inherits them. Moved when it runs, it would leave threads behind that it has started.
+    os.sched_setaffinity(0, cores)
+    try:
+        with log.open("w") as output:
+            server = subprocess.Popen(
+                command,
+                cwd=folder,
+                env={"PYTHONPATH": str(ROOT), "PATH": os.defpath, **environment},
+                stdout=output,
+                stderr=output,
+            )
+    finally:
+        os.sched_setaffinity(0, own_cores)
     deadline = time.monotonic() + 30
     while not (found := re.search(r"http://127\.0\.0\.1:(\d+)", log.read_text())):
         if server.poll() is not None or time.monotonic() > deadline:

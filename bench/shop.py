@@ -95,6 +95,10 @@ class BenchShop:
         """A customer's key."""
         return f"ofk_{customer:08d}{0:035d}"
 
+    def user_id_of(self, customer: int) -> str:
+        """A customer's id."""
+        return _user_id(customer)
+
     def order_id_of(self, customer: int, number: int) -> str:
         """The id of a customer's order: it begins with the time, as ids do."""
         placed = int(self._placed_at(customer, number).timestamp())

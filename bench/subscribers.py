@@ -21,6 +21,7 @@ import orjson
 import websockets
 
 from bench.loading import make_shop, sqlite_url
+from bench.memory import held_mib
 from bench.requests import start_server
 from bench.shop import BenchShop
 
@@ -68,12 +69,6 @@ async def listen_by_sse(port: int, key: str) -> Coroutine[Any, Any, None]:
     return event()
 
 
-def resident_mb(pid: int) -> float:
-    """Memory of a process that is in RAM."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
-
-
 def cpu_s(pid: int) -> float:
     """CPU time that a process has used, in user and kernel mode."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -96,12 +91,12 @@ async def measure(
         await asyncio.sleep(0.5)
         await client.post("/orders/add", json=order)
         await first
-        before_mb = resident_mb(pid)
+        before_mb = held_mib(pid)
         started = time.perf_counter()
         waiting = [await listen(port, shop.key) for _ in range(subscribers)]
         joined_s = time.perf_counter() - started
         await asyncio.sleep(3)
-        after_mb = resident_mb(pid)
+        after_mb = held_mib(pid)
         used_s = cpu_s(pid)
         await asyncio.sleep(seconds)
         cpu_percent = (cpu_s(pid) - used_s) / seconds * 100

@@ -1,0 +1,1 @@
+"""What the service is measured beside: its peers, and the limit of the machine."""
