@@ -5,15 +5,16 @@ import gc
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import structlog
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp
 
 from app.db.database import Database
 from app.db.engine import BUSY_TIMEOUT_S, DatabaseOptions, open_database
@@ -27,7 +28,7 @@ from app.graphql.playground import playground_page
 from app.graphql.schema import Schema, build_schema
 from app.graphql.short_way import ShortWay
 from app.graphql.websocket import WebSockets
-from app.middleware import BodyLimit, Compression, Cors, LastAnswers, RequestId
+from app.middleware import Passage, Rules, StraightWay
 from app.rest import openapi, pages
 from app.rest.deprecation import Deprecation, deprecation_headers
 from app.rest.legacy import PATHS, LegacyOrders
@@ -46,6 +47,18 @@ log = structlog.stdlib.get_logger()
 
 _UPKEEP_EVERY_S = 15
 _GARBAGE_THRESHOLDS = (10_000, 10, 10)
+
+
+class _Application(Starlette):
+    """Starlette's application, with something around all of its own layers."""
+
+    def __init__(self, around: Callable[[ASGIApp], ASGIApp], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._around = around
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """What a request passes."""
+        return self._around(super().build_middleware_stack())
 
 
 def serving_app(settings: Settings) -> Starlette:
@@ -157,9 +170,18 @@ def create_app(settings: Settings) -> Starlette:
         await database.dispose()
 
     notice = deprecation_headers(settings.rest_deprecation, settings.rest_sunset)
-    app = Starlette(
+    rules = Rules(settings.body_limit_bytes, settings.compress_from_bytes, draining, _http_error)
+    way_in: ASGIApp = ShortWay(graphql) if settings.compiled_operations else graphql
+    straight = {"/graphql": way_in}
+
+    def around(starlette: ASGIApp) -> ASGIApp:
+        noticed = Deprecation(starlette, PATHS, notice) if notice else starlette
+        return Passage(StraightWay(straight, otherwise=noticed), rules)
+
+    app = _Application(
+        around,
         routes=[
-            Route("/graphql", ShortWay(graphql) if settings.compiled_operations else graphql),
+            Route("/graphql", way_in),
             WebSocketRoute("/graphql", websockets),
             *LegacyOrders(
                 database, authenticator, usage, budget, limits.json_depth, OwnRows(database.engine)
@@ -168,15 +190,7 @@ def create_app(settings: Settings) -> Starlette:
             *pages.routes(schema.sdl if settings.introspection else None),
             *openapi.routes(body_limit_bytes=settings.body_limit_bytes),
         ],
-        middleware=[
-            Middleware(RequestId),
-            Middleware(LastAnswers, draining=draining),
-            Middleware(Cors),
-            *([Middleware(Deprecation, paths=PATHS, headers=notice)] if notice else []),
-            *_compression(settings.compress_from_bytes),
-            Middleware(BodyLimit, limit_bytes=settings.body_limit_bytes),
-        ],
-        exception_handlers={HTTPException: _http_error},
+        exception_handlers={HTTPException: _answer_http_error},
         lifespan=lifespan,
     )
     app.state.database = database
@@ -224,10 +238,6 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def _compression(from_bytes: int) -> list[Middleware]:
-    return [Middleware(Compression, minimum_size=from_bytes)] if from_bytes else []
-
-
 async def _upkeep(
     database: Database,
     authenticator: Authenticator,
@@ -260,9 +270,14 @@ async def _upkeep(
                 )
 
 
-async def _http_error(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
+def _http_error(error: HTTPException) -> Response:
+    """The answer to a request that no door had an answer for."""
     sentences = {404: "There is nothing here.", 405: "This path takes another method."}
     message = sentences.get(error.status_code, error.detail)
     return JSONResponse({"msg": message}, error.status_code, error.headers)
+
+
+async def _answer_http_error(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    return _http_error(error)

@@ -15,13 +15,18 @@ from typing import Any
 import asyncpg
 
 from app.db.sqlite import URL_PREFIX
-from app.domain.clock import long_date, rfc3339
+from app.domain.clock import rfc3339
 from app.domain.money import decimal_amount
 from bench.shop import BenchShop
 
 PAGE_SIZE = 50
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July", "August"),
+    *("September", "October", "November", "December"),
+)
 
 
 def read(shop: BenchShop, statement: str, *parameters: object) -> list[dict[str, Any]]:
@@ -185,3 +190,9 @@ def _enum(text: str) -> str:
 def _instant(row: dict[str, Any]) -> datetime:
     at = row["created_at"]
     return at if isinstance(at, datetime) else datetime.fromisoformat(at)
+
+
+def long_date(instant: datetime) -> str:
+    """The UTC day of an instant in long English form, `November 30, 2024`."""
+    utc = instant.astimezone(UTC)
+    return f"{_MONTHS[utc.month - 1]} {utc.day}, {utc.year}"

@@ -19,9 +19,10 @@ from typing import Any
 import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.domain.clock import long_date, now
+from app.domain.clock import now
 from app.domain.ids import new_object_id
 from app.domain.words import words_of
+from bench.answers import long_date
 from bench.peers.serving import serve
 from bench.requests import ADD, ONE_ORDER, PAGE, TYPENAME
 

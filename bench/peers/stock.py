@@ -32,12 +32,13 @@ from strawberry.dataloader import DataLoader
 from strawberry.schema.config import StrawberryConfig
 
 from app.db import tables
-from app.domain.clock import long_date, monotonic_s, now, rfc3339
+from app.domain.clock import monotonic_s, now, rfc3339
 from app.domain.ids import new_object_id
 from app.domain.money import decimal_amount, json_number
 from app.domain.order import EventSource, EventType, OrderStatus, ShippingMethod
 from app.domain.words import words_of
 from app.services.auth import hash_key
+from bench.answers import long_date
 from bench.loading import sqlite_url
 from bench.peers.limit import PRAGMAS
 from bench.peers.serving import serve
