@@ -5,6 +5,7 @@ longer than most of them run. They are still written in SQLAlchemy, once for bot
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Dialect
@@ -26,24 +27,26 @@ class Bound(NamedTuple):
 
 
 class _Form(NamedTuple):
-    """A statement for one engine: `binds` are each parameter's name and what converts its value.
+    """A statement for one engine, what takes its parameters' values, and what converts some.
 
     Values that were written into the statement as it was made are in `fixed`.
     """
 
     text: str
-    binds: tuple[tuple[str, Callable[[Any], Any] | None], ...]
+    values_of: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    conversions: Sequence[tuple[int, Callable[[Any], Any]]]
     fixed: Mapping[str, Any]
 
     def parameters(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         if self.fixed:
             values = {**self.fixed, **values}
-        return tuple(
-            [
-                values[name] if convert is None else convert(values[name])
-                for name, convert in self.binds
-            ]
-        )
+        taken = self.values_of(values)
+        if not self.conversions:
+            return taken
+        converted = list(taken)
+        for position, convert in self.conversions:
+            converted[position] = convert(converted[position])
+        return tuple(converted)
 
 
 class Prepared:
@@ -89,12 +92,21 @@ class Prepared:
 def _form(construct: ClauseElement, dialect: Dialect) -> _Form:
     compiled: Any = construct.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
     named = {name: bind for bind, name in compiled.bind_names.items()}
-    binds = []
+    names: Sequence[str] = compiled.positiontup or ()
+    conversions = []
     fixed = {}
-    for name in compiled.positiontup or ():
+    for position, name in enumerate(names):
         # An element of a list is called as the list is, and a number.
         bind = named[name if name in named else name.rpartition("_")[0]]
-        binds.append((name, bind.type.dialect_impl(dialect).bind_processor(dialect)))
+        if convert := bind.type.dialect_impl(dialect).bind_processor(dialect):
+            conversions.append((position, convert))
         if bind.unique:
             fixed[name] = compiled.params[name]
-    return _Form(compiled.string, tuple(binds), fixed)
+    return _Form(compiled.string, _taking(names), conversions, fixed)
+
+
+def _taking(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """What takes the values of some names, in their order."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: tuple([values[name] for name in names])

@@ -41,8 +41,11 @@ _INLINE_S = 0.01
 _INLINE_STEPS = 20_000  # of SQLite's machine; a few tenths of a millisecond
 _INLINE_STATEMENTS = 512
 _WRITERS_CACHE_KIB = 32 * 1024
-_CHECKPOINT_PAGES = 10_000  # of 4 KiB
-_WAL_KEPT_BYTES = 64 * 1024 * 1024
+# Each copies what changed into the file, and the change that comes upon it waits for that: rarely,
+# as pages that change again and again are then copied once. The log is no longer than this and a
+# transaction more, but for a reader that takes very long.
+_CHECKPOINT_PAGES = 4_000  # of 4 KiB
+_WAL_KEPT_BYTES = 32 * 1024 * 1024
 _BULK_CACHE_KIB = 32 * 1024
 _BULK_CHECKPOINT_PAGES = 16_000  # of 4 KiB
 

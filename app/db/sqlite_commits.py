@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
 from app.db.deadline import Deadline
-from app.db.steps import Row, Statement, Steps, carry_out, unfolded
+from app.db.steps import Row, Statement, Steps, unfolded
 from app.domain import clock
 from app.domain.errors import TimedOut
 
@@ -199,9 +199,8 @@ class SharedCommits:
             is_first = len(made) == 1
             if not is_first:
                 connection.execute("SAVEPOINT change")
-            steps = unfolded(change.make(), _ENGINE, in_parts=True)
             try:
-                change.result = await carry_out(steps, self._execute)
+                change.result = await self._carry_out(connection, change.make())
             except Exception as error:
                 change.error = error
                 if not connection.in_transaction:
@@ -216,19 +215,27 @@ class SharedCommits:
                 await asyncio.sleep(0)
                 go_on_until_s = clock.monotonic_s() + _INLINE_S
 
-    async def _execute(self, statement: Statement) -> Sequence[Row]:
-        connection = self._connection
-        if connection is None:
-            raise RuntimeError("it was closed amid a change")
+    async def _carry_out(self, connection: sqlite3.Connection, steps: Steps[T]) -> T:
+        statements = unfolded(steps, _ENGINE, in_parts=True)
+        try:
+            statement = next(statements)
+            while True:
+                if statement.rows is None or len(statement.rows) <= _INLINE_ROWS:
+                    rows = self._execute(connection, statement)
+                else:
+                    rows = await self._in_thread(self._execute, connection, statement)
+                statement = statements.send(rows)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    @staticmethod
+    def _execute(connection: sqlite3.Connection, statement: Statement) -> Sequence[Row]:
         prepared, values, rows, _ = statement
         if rows is None:
             text, parameters = prepared.bind(_ENGINE, values)
             return connection.execute(text, parameters).fetchall()
-        text, many = prepared.bind_rows(_ENGINE, rows)
-        if len(many) <= _INLINE_ROWS:
-            connection.executemany(text, many)
-        else:
-            await self._in_thread(connection.executemany, text, many)
+        connection.executemany(*prepared.bind_rows(_ENGINE, rows))
         return ()
 
     def _undo(self, connection: sqlite3.Connection) -> None:
