@@ -21,6 +21,10 @@ _PAGE = """query ($first: Int, $after: String, $last: Int, $before: String, $sor
   } }"""
 
 
+def _dicts(*variables: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    return variables
+
+
 def _many(number: int, name: str) -> str:
     return " ".join(f"a{n}: {name}" for n in range(number))
 
@@ -76,7 +80,7 @@ COMPILED: list[tuple[str, dict[str, Any]]] = [
     # Arguments in every form.
     *(
         (_PAGE, variables)
-        for variables in (
+        for variables in _dicts(
             {},
             {"first": None, "filter": None, "after": None},
             {"first": 0},
@@ -124,7 +128,7 @@ REFUSED_OR_DECLINED: list[tuple[str, dict[str, Any]]] = [
     ("query ($id: ID!) { order(id: $id) { id } }", {"id": 7}),
     ("query ($id: ID!) { order(id: $id) { id } }", {"id": None}),
     ("query ($id: ID!) { order(id: $id) { id } }", {}),
-    ("query ($id: ID!) { order(id: $id) { id } }", {"id": "é\"\\"}),
+    ("query ($id: ID!) { order(id: $id) { id } }", {"id": 'é"\\'}),
     (_PAGE, {"first": True}),
     (_PAGE, {"first": "1"}),
     (_PAGE, {"first": 101}),
@@ -197,7 +201,10 @@ async def test_rights(both: tuple[Shop, Shop]) -> None:
 
 async def test_every_page_of_every_list(both: tuple[Shop, Shop]) -> None:
     """Many orders share what is sorted by: each stands on one page, in both directions."""
-    for caller, ways in (("customer", ("UPDATED_AT_DESC",)), ("admin", ("TOTAL_ASC", "CREATED_AT_ASC"))):
+    for caller, ways in (
+        ("customer", ("UPDATED_AT_DESC",)),
+        ("admin", ("TOTAL_ASC", "CREATED_AT_ASC")),
+    ):
         for sort in ways:
             for size, cursor, end, more in (
                 ("first", "after", "endCursor", "hasNextPage"),
