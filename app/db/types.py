@@ -87,5 +87,7 @@ def instant(value: object) -> datetime:
     if isinstance(value, str):
         return datetime.fromisoformat(value)
     if isinstance(value, datetime):
-        return value.astimezone(UTC)
+        # PostgreSQL's driver keeps the first and the last moment of Python's as infinitely far
+        # away, and gives them back without a zone; taken as one, it would be the machine's.
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     raise TypeError(f"{value!r} is no instant")

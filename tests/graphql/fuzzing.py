@@ -121,6 +121,12 @@ def shapes(each: int, start: int) -> list[DocumentNode]:
     return made
 
 
+def queries_of(field_: str, number: int, start: int) -> list[DocumentNode]:
+    """Valid queries of one field of the root."""
+    strategy = queries(SCHEMA, fields=[field_], custom_scalars=_SCALARS, print_ast=_as_it_is)
+    return _generated(strategy, number, start)
+
+
 def invalid_texts(number: int, start: int) -> list[str]:
     """Documents with one mistake each."""
     return _generated(queries(SCHEMA, custom_scalars=_SCALARS, mode=Mode.NEGATIVE), number, start)
@@ -396,12 +402,12 @@ def _says_something(value: Any) -> bool:
 
 
 @asynccontextmanager
-async def open_both_ways(url: str) -> AsyncGenerator[tuple[Shop, Shop]]:
+async def open_both_ways(url: str, **changes: Any) -> AsyncGenerator[tuple[Shop, Shop]]:
     """A shop, and the same by an application that executes every operation field by field."""
-    budget = {"cost_budget": 1_000_000_000}
+    changes = {"cost_budget": 1_000_000_000, **changes}
     async with (
-        open_shop(url, **budget) as shop,
-        open_client(url, compiled_operations=False, **budget) as client,
+        open_shop(url, **changes) as shop,
+        open_client(url, compiled_operations=False, **changes) as client,
     ):
         yield shop, Shop(client, shop.database, shop.keys)
 

@@ -11,10 +11,6 @@ from app.graphql.compiler.arguments import Declined, Values
 from app.graphql.compiler.compiling import CompiledRoot
 from app.graphql.compiler.roots import Answer, Where
 
-# A value takes at least so many bytes of an answer for each that it counts as: a product that is
-# gone, `"p":null,`, counts as ten values of `cost.LOOKED_UP_VALUES`. Texts count once more.
-_LEAST_BYTES = 0.8
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -46,7 +42,7 @@ async def execute(
     parts: list[str] = []
     outline: dict[str, Any] = {}
     errors: list[GraphQLError] = []
-    values = length = 0
+    values = 0
     for key, nodes, is_nullable, root in roots:
         try:
             answer = await root.answer(caller, variables, where)
@@ -57,12 +53,10 @@ async def execute(
             if not is_nullable:
                 return Outcome(None, None, errors)
             answer = _NULL
-        json = answer.json
-        parts.append(f'"{key}":{json}')
+        parts.append(f'"{key}":{answer.json}')
         outline[key] = answer.outline
         values += answer.values
-        length += len(json)
-    if length > where.most_values * _LEAST_BYTES and values > where.most_values:
+    if values > where.most_values:
         raise Declined
     return Outcome(f"{{{','.join(parts)}}}", outline, errors)
 

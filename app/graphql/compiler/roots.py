@@ -7,7 +7,6 @@ other read.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
 from graphql import FieldNode, GraphQLObjectType
@@ -17,6 +16,7 @@ from app.db import tables
 from app.db.database import Database
 from app.db.deadline import Deadline
 from app.db.prepared import Bound, Prepared
+from app.db.types import instant
 from app.domain.errors import InvalidInput
 from app.domain.ids import OrderId, UserId, parse_object_id
 from app.domain.principal import Principal, Scope
@@ -384,9 +384,7 @@ _NOTHING: Mapping[str, Any] = {}
 
 
 def _cursor(row: Row, sort: OrderSort) -> str:
-    key = row[0]
-    if isinstance(key, str):
-        key = datetime.fromisoformat(key)
+    key = row[0] if isinstance(row[0], int) else instant(row[0])
     return f'"{encode_cursor(Position(key, row[1]), sort)}"'
 
 

@@ -147,11 +147,9 @@ class Rows:
 
 
 def _count(kind: GraphQLObjectType, fields: Fields) -> int:
-    return sum(
-        values_of(kind.fields[found[0].name.value])
-        for found in fields.values()
-        if found[0].name.value in kind.fields
-    )
+    """How many values the fields count as; what is no field of the type, its name, is one."""
+    names = [found[0].name.value for found in fields.values()]
+    return sum(values_of(kind.fields[name]) if name in kind.fields else 1 for name in names)
 
 
 def _plain(kind: GraphQLObjectType, name: str, plain: Mapping[str, str]) -> str:

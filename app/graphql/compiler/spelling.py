@@ -11,6 +11,8 @@ from enum import StrEnum
 
 from app.domain.order import OrderStatus, ShippingMethod
 
+_FIRST_MOMENT = "'0001-01-01 00:00:00+00'::timestamptz"
+_LAST_MOMENT = "'9999-12-31 23:59:59.999999+00'::timestamptz"
 MAX_PAIRS = 40
 """The most fields of an object in one call. SQLite takes 63 and PostgreSQL 50."""
 
@@ -101,7 +103,9 @@ class _PostgreSQL(Spelling):
         return f"({minor}/100)::text||'.'||lpad(({minor}%100)::text,2,'0')"
 
     def instant(self, column: str) -> str:
-        return f"""to_char({column} AT TIME ZONE 'UTC','YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
+        # The driver writes the first and the last moment of Python's as infinitely far away.
+        finite = f"least(greatest({column},{_FIRST_MOMENT}),{_LAST_MOMENT})"
+        return f"""to_char({finite} AT TIME ZONE 'UTC','YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
 
     def boolean(self, column: str) -> str:
         return column
