@@ -163,9 +163,9 @@ class SQLiteDatabase(Database):
         """The readers, without the one that watches the log while there is one; and the writer."""
         readers, writer = (_pool(engine) for engine in (self._readers, self._writer))
         watching = 0 if self._observer is None else 1
-        changes = _use(writer)
-        if self._turn.locked():
-            changes = PoolUse(changes.size, changes.size, changes.size)
+        # Of the two ways to write only one has the turn, so that they count as one connection.
+        is_open = self._commits.is_open or writer.checkedin() + writer.checkedout() > 0
+        changes = PoolUse(writer.size(), int(is_open), int(self._turn.locked()))
         return {"reading": _use(readers, without=watching), "changes": changes}
 
     async def exists(self, until: Deadline | None = None) -> bool:

@@ -119,6 +119,11 @@ class SharedCommits:
             self._work = asyncio.create_task(self._make_all())
         return await change.told
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it has its connection."""
+        return self._connection is not None
+
     async def close(self) -> None:
         """Let go of the file, when what is under way is done."""
         if self._work is not None:
