@@ -8,6 +8,8 @@ from app.domain import clock
 
 
 def move_clock(monkeypatch: pytest.MonkeyPatch, *, seconds: float) -> None:
-    """Put the clock forward from where it stands, until the test ends; it goes on running."""
+    """Put both clocks forward from where they stand, until the test ends; they go on running."""
     before = clock.now
     monkeypatch.setattr(clock, "now", lambda: before() + timedelta(seconds=seconds))
+    before_s = clock.monotonic_s
+    monkeypatch.setattr(clock, "monotonic_s", lambda: before_s() + seconds)

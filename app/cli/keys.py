@@ -94,6 +94,6 @@ def revoke(
         str, typer.Argument(help="How the key begins, as `orders keys list` shows it.")
     ],
 ) -> None:
-    """Stop a key, from the next request on."""
+    """Stop a key, within two seconds."""
     key = in_transaction(lambda connection: auth.revoke_key(connection, prefix))
     typer.echo(f"Revoked {key.prefix}.", err=True)

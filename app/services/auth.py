@@ -29,6 +29,7 @@ _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _MARK = "ofk_"
 _PREFIX_LENGTH = len(_MARK) + 8
 _RANDOM_BYTES = 32
+_MOST_KNOWN = 10_000
 _DIGITS = 43  # enough base-62 digits for 32 bytes
 
 # Made once: each request needs it.
@@ -46,6 +47,9 @@ _KEY_BY_HASH = (
         col(tables.ApiKey.sha256) == bindparam("digest"), col(tables.ApiKey.revoked_at).is_(None)
     )
 )
+
+KNOWN_S = 2
+"""For how long what a key stands for is remembered, in seconds."""
 
 LEGACY_KEY_ID = "legacy-jwt"
 """What stands for a key's id when a token of the legacy shop was sent: it has no record here."""
@@ -66,8 +70,21 @@ class ApiKey:
     last_used_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Whose header it is, until when on the monotonic clock, and whether its use is noted."""
+
+    principal: Principal
+    until_s: float
+    is_noted: bool
+
+
 class Authenticator:
     """Tells from an `Authorization` header who calls, and notes when each key was used.
+
+    What a header stands for is good for two seconds, in which the database is not asked again: a
+    key that is revoked, loses a scope or its user stops within them. Only headers that name a
+    caller are kept, and of those the newest, so that nobody can fill the memory with wrong ones.
 
     The notes stay in memory until `write_use`, so that no request waits for them.
 
@@ -79,16 +96,47 @@ class Authenticator:
     def __init__(self, database: Database, legacy_secrets: Sequence[str] = ()) -> None:
         self._database = database
         self._legacy_tokens = LegacyTokens(legacy_secrets)
-        self._used: dict[str, datetime] = {}
+        self._known: dict[str, _Known] = {}
+        # When each key was used last, on the monotonic clock.
+        self._used: dict[str, float] = {}
+
+    def known(self, header: str | bytes | None) -> Principal | None:
+        """The caller behind a header that was looked up a moment ago; None if it has to be.
+
+        Args:
+            header: As for `authenticate`; bytes as HTTP carries them.
+        """
+        if header is None:
+            return None
+        known = self._known.get(header.decode("latin-1") if isinstance(header, bytes) else header)
+        if known is None:
+            return None
+        now_s = clock.monotonic_s()
+        if now_s >= known.until_s:
+            return None
+        if known.is_noted:
+            self._used[known.principal.key_id] = now_s
+        return known.principal
 
     async def authenticate(self, header: str | None) -> Principal:
         """The caller behind the header: the key alone, or after `Bearer `.
+
+        They were looked up within the last two seconds.
 
         Raises:
             MissingKey: no header, or an empty one.
             UnknownKey: no such key, or it is expired or revoked; a legacy token of no user here.
             Unavailable: the database can't be asked.
         """
+        if (principal := self.known(header)) is not None:
+            return principal
+        # What was true when the look-up began may have changed by its end.
+        began_s = clock.monotonic_s()
+        principal = await self._look_up(header)
+        self._keep(header or "", principal, began_s)
+        return principal
+
+    async def _look_up(self, header: str | None) -> Principal:
         # What HTTP lets stand round a value, and no more: str.strip takes some non-ASCII bytes too.
         key = (header or "").strip(" \t")
         if not key:
@@ -107,11 +155,31 @@ class Authenticator:
         now = clock.now()
         if not hmac.compare_digest(sha256, digest) or (expires_at and expires_at <= now):
             raise UnknownKey
-        self._used[key_id] = now
         granted = (Scope(scope) for scope in scopes.split())
         return Principal(
             UserId(user_id), effective_scopes(granted, user_is_admin=is_admin), key_id, expires_at
         )
+
+    def _keep(self, header: str, principal: Principal, began_s: float) -> None:
+        now_s = clock.monotonic_s()
+        until_s = began_s + KNOWN_S
+        if principal.expires_at is not None:
+            left = (principal.expires_at - clock.now()).total_seconds()
+            until_s = min(until_s, now_s + left)
+        # A token of the legacy shop has no record to note it in.
+        is_noted = principal.key_id != LEGACY_KEY_ID
+        if is_noted:
+            self._used[principal.key_id] = now_s
+        self._known.pop(header, None)
+        if len(self._known) >= _MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+        self._known[header] = _Known(principal, until_s, is_noted)
+
+    def _forget_old(self) -> None:
+        now_s = clock.monotonic_s()
+        self._known = {
+            header: known for header, known in self._known.items() if known.until_s > now_s
+        }
 
     async def _bearer(self, claims: LegacyClaims) -> Principal:
         """The caller behind a legacy token. Its claims alone say what it may do, for its hours.
@@ -129,18 +197,21 @@ class Authenticator:
         return Principal(claims.user_id, scopes, LEGACY_KEY_ID, claims.expires_at)
 
     async def write_use(self) -> None:
-        """Write down when keys were last used, to the minute.
+        """Write down when keys were last used, to the minute; forget keys of a while ago.
 
         Raises:
             Unavailable: the database can't be written; the notes are kept for the next time.
         """
+        self._forget_old()
         used, self._used = self._used, {}
         if not used:
             return
         row = tables.ApiKey
+        now, now_s = clock.now(), clock.monotonic_s()
 
         async def note(connection: AsyncConnection) -> None:
-            for key_id, at in sorted(used.items()):
+            for key_id, at_s in sorted(used.items()):
+                at = now - timedelta(seconds=now_s - at_s)
                 minute = at.replace(second=0, microsecond=0)
                 await connection.execute(
                     update(row)
@@ -274,7 +345,7 @@ async def list_keys(connection: AsyncConnection) -> list[ApiKey]:
 
 
 async def revoke_key(connection: AsyncConnection, prefix: str) -> ApiKey:
-    """Stop the key that begins with `prefix`, from the next request on.
+    """Stop the key that begins with `prefix`, within two seconds in all processes.
 
     Raises:
         InvalidInput: no working key begins so, or more than one does.

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import structlog
 
@@ -20,18 +20,23 @@ _KEYS_PER_STATEMENT = 1_000
 
 
 class KeyWatch:
-    """Asks every 1.5 seconds about the keys in use, while there are any."""
+    """Asks every 1.5 seconds about the keys in use, while there are any.
+
+    And at once about a new one: it was looked up some time before it got here.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         # What to call when a key works no more. Many may use the same one.
         self._watches: dict[Principal, set[Callable[[AppError], None]]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._has_new = asyncio.Event()
 
     @contextmanager
     def watching(self, principal: Principal, on_end: Callable[[AppError], None]) -> Iterator[None]:
         """Meanwhile, call `on_end` once when the key is revoked, expires or loses a scope."""
         self._watches.setdefault(principal, set()).add(on_end)
+        self._has_new.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._check_again_and_again())
         try:
@@ -44,7 +49,10 @@ class KeyWatch:
 
     async def _check_again_and_again(self) -> None:
         while self._watches:
-            await asyncio.sleep(_CHECK_EVERY_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CHECK_EVERY_S):
+                    await self._has_new.wait()
+            self._has_new.clear()
             try:
                 await self._check()
             except Unavailable:

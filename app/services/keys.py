@@ -16,11 +16,11 @@ from sqlmodel import col
 
 from app.db import tables
 from app.domain import clock
-from app.domain.errors import InvalidInput, Problem, ProblemCode
+from app.domain.errors import InvalidInput, Problem, ProblemCode, UnknownKey
 from app.domain.ids import UserId, parse_object_id
 from app.domain.order import text_problem
 from app.domain.principal import Principal, Scope
-from app.services.auth import LEGACY_KEY_ID, ApiKey, find_keys, store_key
+from app.services.auth import LEGACY_KEY_ID, ApiKey, current_scopes, find_keys, store_key
 from app.services.users import visible_users
 
 MAX_NAME_LENGTH = 100
@@ -53,7 +53,9 @@ async def create_api_key(
 
     Raises:
         InvalidInput: something about it is not allowed; no key was made.
+        UnknownKey: the caller's own key was revoked a moment ago.
     """
+    principal = await _as_of_now(connection, principal)
     now = clock.now()
     expires_at = None if new.expires_at is None else clock.cut_to_milliseconds(new.expires_at)
     problems = [*_name_problems(new.name)]
@@ -134,11 +136,13 @@ async def visible_keys(
 
 
 async def revoke_api_key(connection: AsyncConnection, principal: Principal, key_id: str) -> ApiKey:
-    """Stop a key from the next request on. One that was stopped before stays as it is.
+    """Stop a key within two seconds, in all processes. One that was stopped stays as it is.
 
     Raises:
         InvalidInput: the caller may see no such key.
+        UnknownKey: the caller's own key was revoked a moment ago.
     """
+    principal = await _as_of_now(connection, principal)
     id_ = parse_object_id(key_id)
     if id_ is None:
         raise InvalidInput.single("must be an id of 24 hex digits", "id")
@@ -152,6 +156,19 @@ async def revoke_api_key(connection: AsyncConnection, principal: Principal, key_
             update(row).where(col(row.id) == id_).values(revoked_at=key.revoked_at)
         )
     return key
+
+
+async def _as_of_now(connection: AsyncConnection, principal: Principal) -> Principal:
+    """The caller with what their key may do now, not up to two seconds ago.
+
+    Whoever took a key that is not theirs must not make another one of it when it is revoked.
+    """
+    if principal.key_id == LEGACY_KEY_ID:
+        return principal
+    scopes = await current_scopes(connection, [principal.key_id])
+    if principal.key_id not in scopes:
+        raise UnknownKey
+    return replace(principal, scopes=principal.scopes & scopes[principal.key_id])
 
 
 def _name_problems(name: str) -> Iterable[Problem]:

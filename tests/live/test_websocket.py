@@ -222,7 +222,8 @@ class TestTheEnd:
         await asyncio.gather(end(revoked), end(expiring))
         async with connected(live) as late:
             await late.send({"type": "connection_init", "payload": {"authorization": revoked}})
-            assert await late.closed() == (4403, "Forbidden")
+            # Its key may be remembered still, and is then found out a moment later.
+            assert (await late.closed())[0] == 4403
 
     async def test_who_is_no_administrator_any_more_hears_no_more(self, live: LiveServer) -> None:
         async with live.database() as database:

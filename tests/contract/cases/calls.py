@@ -173,7 +173,14 @@ SERVICE = [
     case(
         "a database that can't answer is 503",
         Sql("ALTER TABLE api_keys RENAME TO away", undo="ALTER TABLE away RENAME TO api_keys"),
-        refuse(ADD, GOOD[ADD], "The service is not ready. Try again in a moment.", status=503),
+        # A key that nobody has been asked about yet.
+        refuse(
+            ADD,
+            GOOD[ADD],
+            "The service is not ready. Try again in a moment.",
+            status=503,
+            key="ofk_unknown",
+        ),
         difference="unavailable",
     ),
 ]
