@@ -20,6 +20,14 @@ structlog.configure(
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--renew-sql",
+        action="store_true",
+        help="write the SQL of compiled operations anew, beside them",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Have one PostgreSQL server for the whole run, with however many processes."""
     if not hasattr(config, "workerinput"):

@@ -1,0 +1,27 @@
+-- customer
+SELECT orders.created_at, orders.id, (json_build_object('id',orders.id,'address',orders.address))::text, (SELECT coalesce(json_agg(json_build_object('id',i.id,'total',json_build_object('currencyCode',orders.currency),'shipping',CASE i.shipping WHEN 'Next day' THEN 'NEXT_DAY' WHEN 'Regular' THEN 'REGULAR' WHEN 'Budget' THEN 'BUDGET' END) ORDER BY i.position),'[]')::text FROM order_items AS i WHERE i.user_id=orders.user_id AND i.order_id=orders.id), (json_build_object('externalId',orders.external_id))::text 
+FROM orders 
+WHERE orders.user_id = $1::VARCHAR COLLATE "C" AND (orders.created_at, orders.id) < ($2::TIMESTAMP WITH TIME ZONE, $3::VARCHAR COLLATE "C") ORDER BY orders.created_at DESC, orders.id DESC 
+ LIMIT $4::INTEGER;
+
+SELECT count(*) AS count_1 
+FROM orders 
+WHERE orders.user_id = $1::VARCHAR COLLATE "C";
+
+SELECT EXISTS (SELECT $1::INTEGER AS anon_2 
+FROM orders 
+WHERE orders.user_id = $2::VARCHAR COLLATE "C" AND (orders.created_at, orders.id) >= ($3::TIMESTAMP WITH TIME ZONE, $4::VARCHAR COLLATE "C")) AS anon_1;
+
+-- admin
+SELECT orders.created_at, orders.id, (json_build_object('id',orders.id,'address',orders.address))::text, (SELECT coalesce(json_agg(json_build_object('id',i.id,'total',json_build_object('currencyCode',orders.currency),'shipping',CASE i.shipping WHEN 'Next day' THEN 'NEXT_DAY' WHEN 'Regular' THEN 'REGULAR' WHEN 'Budget' THEN 'BUDGET' END) ORDER BY i.position),'[]')::text FROM order_items AS i WHERE i.user_id=orders.user_id AND i.order_id=orders.id), (json_build_object('externalId',orders.external_id))::text 
+FROM orders 
+WHERE true AND (orders.created_at, orders.id) < ($1::TIMESTAMP WITH TIME ZONE, $2::VARCHAR COLLATE "C") ORDER BY orders.created_at DESC, orders.id DESC 
+ LIMIT $3::INTEGER;
+
+SELECT count(*) AS count_1 
+FROM orders 
+WHERE true;
+
+SELECT EXISTS (SELECT $1::INTEGER AS anon_2 
+FROM orders 
+WHERE true AND (orders.created_at, orders.id) >= ($2::TIMESTAMP WITH TIME ZONE, $3::VARCHAR COLLATE "C")) AS anon_1;

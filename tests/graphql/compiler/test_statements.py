@@ -1,0 +1,134 @@
+"""The SQL of compiled operations, as it stands beside them, and along which indexes it is run."""
+
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from app.db.database import Database
+from app.db.prepared import Bound
+from app.graphql.pagination import encode_cursor
+from app.services.order_queries import OrderSort, position_of
+from tests.databases import Databases
+from tests.graphql.compiler.nasty import ORDERS, fill
+from tests.shop import Shop, open_shop
+
+OPERATIONS = sorted((Path(__file__).parent / "operations").glob("*.graphql"))
+
+
+@contextmanager
+def _noted_reads() -> Iterator[list[Bound]]:
+    """The statements that compiled operations read by meanwhile."""
+    noted: list[Bound] = []
+
+    def noting(kind: Any) -> Any:
+        fetch = kind.fetch
+
+        async def fetched(self: Database, reads: Sequence[Bound], *more: Any, **how: Any) -> Any:
+            noted.extend(reads)
+            return await fetch(self, reads, *more, **how)
+
+        return fetched
+
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in Database.__subclasses__():
+            if "fetch" in vars(kind):
+                patch.setattr(kind, "fetch", noting(kind))
+        patch.setattr(Database, "fetch", noting(Database))
+        yield noted
+
+
+def _asked(path: Path) -> dict[str, Any]:
+    """An operation with its variables, which stand in its first line if it has any."""
+    text = path.read_text()
+    if not text.startswith("# "):
+        return {"query": text}
+    line, _, text = text.partition("\n")
+    for name, value in (
+        ("first", ORDERS[0].id),
+        ("second", ORDERS[1].id),
+        ("created_at", _cursor(OrderSort.CREATED_AT_DESC)),
+        ("total_minor", _cursor(OrderSort.TOTAL_ASC)),
+    ):
+        line = line.replace(f"{{{name}}}", value)
+    return {"query": text, "variables": orjson.loads(line.removeprefix("# "))}
+
+
+def _cursor(sort: OrderSort) -> str:
+    return encode_cursor(position_of(ORDERS[3], sort), sort)
+
+
+async def _reads(shop: Shop, path: Path, caller: str) -> list[Bound]:
+    with _noted_reads() as reads:
+        response = await shop.rest("POST", "/graphql", _asked(path), key=caller)
+        assert "errors" not in response.json(), response.text
+    assert reads, "it was not compiled"
+    # Each once: what SQLite does not read in the event loop is asked for again, in a thread.
+    return list(dict.fromkeys(reads))
+
+
+@pytest.fixture
+async def filled(database_url: str) -> AsyncGenerator[Shop]:
+    async with open_shop(database_url) as shop:
+        await fill(shop, ORDERS)
+        yield shop
+
+
+async def test_the_sql_of_each_operation(
+    filled: Shop, databases: Databases, request: pytest.FixtureRequest
+) -> None:
+    """`--renew-sql` writes the files anew: read what changed before it is committed."""
+    for path in OPERATIONS:
+        found = {
+            caller: "".join(
+                f"{read.text.strip()};\n\n" for read in await _reads(filled, path, caller)
+            )
+            for caller in ("customer", "admin")
+        }
+        if found["customer"] == found["admin"]:
+            found = {"anybody": found["admin"]}
+        text = "".join(f"-- {caller}\n{sql}" for caller, sql in found.items()).rstrip() + "\n"
+        kept = path.with_suffix(f".{databases.name}.sql")
+        if request.config.getoption("--renew-sql"):
+            kept.write_text(text)
+        assert kept.read_text() == text, f"{kept.name} is stale: see CONTRIBUTING.md"
+
+
+async def test_each_statement_has_its_index(filled: Shop, databases: Databases) -> None:
+    check = {"sqlite": _check_sqlite, "postgresql": _check_postgresql}[databases.name]
+    for path in OPERATIONS:
+        for caller in ("customer", "admin"):
+            for read in await _reads(filled, path, caller):
+                await check(filled, path.stem, caller, read)
+
+
+async def _check_sqlite(shop: Shop, name: str, caller: str, read: Bound) -> None:
+    async with shop.database.read() as connection:
+        found = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {read.text}", read.parameters)
+        steps = [str(step) for *_, step in found]
+    about = (name, caller, read.text, steps)
+    for step in steps:
+        # What few orders meet is looked up, and sorted; a page is walked along.
+        assert "TEMP B-TREE" not in step or name == "looked_up", about
+        # `i` are the items of one order, which the step before this has looked up.
+        if step.startswith("SCAN ") and step not in {"SCAN CONSTANT ROW", "SCAN i"}:
+            # Only administrators walk along the orders of all, in the order of the page.
+            assert caller == "admin", about
+            assert step.startswith("SCAN orders USING"), about
+            assert " INDEX ix_orders_" in step, about
+
+
+async def _check_postgresql(shop: Shop, name: str, caller: str, read: Bound) -> None:
+    async with shop.database.transaction() as connection:
+        # Of so few rows it would read all. Whether there is another way is what counts.
+        for way in ("seqscan", "sort", "bitmapscan"):
+            await connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")
+        plan = await connection.exec_driver_sql(f"EXPLAIN {read.text}", read.parameters)
+        steps = [step.strip() for (step,) in plan]
+    about = (name, caller, read.text, steps)
+    assert not [step for step in steps if "Seq Scan" in step], about
+    if name != "looked_up":
+        assert not [step for step in steps if step.startswith(("->  Sort", "Sort "))], about
