@@ -69,7 +69,10 @@ class ShortWay:
             prepared = self.endpoint.operations.prepare(text, name, variables)
             if prepared.compiled is None:
                 return None
-            caller = await self.endpoint.authenticator.authenticate(authorization)
+            authenticator = self.endpoint.authenticator
+            caller = authenticator.known(authorization)
+            if caller is None:
+                caller = await authenticator.authenticate(authorization)
         except (RequestError, AppError):
             return None
         # From here on nothing may begin anew but what was declined: it might be done twice.
