@@ -106,7 +106,7 @@ class Rows:
     def _items(self, plan: RowPlan, nodes: Sequence[FieldNode]) -> str:
         kind = self.kind("OrderItem")
         plain = item_fields(self.spelling)
-        currency = self.spelling.item_currency
+        currency = "orders.currency"
         inside = RowPlan()
         pairs = []
         join = ""

@@ -21,8 +21,6 @@ class Spelling(ABC):
     """How an engine writes JSON."""
 
     engine: str
-    item_currency: str
-    """The currency of an item of `items`, which is its order's."""
 
     @abstractmethod
     def object(self, pairs: Sequence[str]) -> str:
@@ -60,7 +58,6 @@ class Spelling(ABC):
 
 class _SQLite(Spelling):
     engine = "sqlite"
-    item_currency = "i.currency"
 
     def object(self, pairs: Sequence[str]) -> str:
         return f"json_object({','.join(pairs)})"
@@ -75,13 +72,12 @@ class _SQLite(Spelling):
         return f"json(CASE WHEN {column} THEN 'true' ELSE 'false' END)"
 
     def items(self, item: str, join: str) -> str:
-        # Of several rows the order must be said: that an index has it is not promised. And what is
-        # the order's becomes the item's: an aggregate over an outer row alone belongs to the outer
-        # query, which it would fold into one row.
+        # The order of several rows must be said, though an index has it. Objects are put together
+        # as text: json_group_array would write each of them once more.
         return (
-            f"(SELECT json_group_array({item}) FROM (SELECT *,orders.currency AS currency"  # noqa: S608
-            " FROM order_items WHERE user_id=orders.user_id AND order_id=orders.id"
-            f" ORDER BY position) AS i{join})"
+            f"(SELECT '['||coalesce(group_concat(item),'')||']' FROM (SELECT {item} AS item"  # noqa: S608
+            f" FROM order_items AS i{join}"
+            " WHERE i.user_id=orders.user_id AND i.order_id=orders.id ORDER BY i.position))"
         )
 
     def whole(self, json: str) -> str:
@@ -94,7 +90,6 @@ class _SQLite(Spelling):
 
 class _PostgreSQL(Spelling):
     engine = "postgresql"
-    item_currency = "orders.currency"
 
     def object(self, pairs: Sequence[str]) -> str:
         return f"json_build_object({','.join(pairs)})"

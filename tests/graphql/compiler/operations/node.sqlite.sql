@@ -1,5 +1,5 @@
 -- customer
-SELECT json_object('id',orders.id,'number',orders.order_number), (SELECT json_group_array(json_object('name',i.name)) FROM (SELECT *,orders.currency AS currency FROM order_items WHERE user_id=orders.user_id AND order_id=orders.id ORDER BY position) AS i) 
+SELECT json_object('id',orders.id,'number',orders.order_number), (SELECT '['||coalesce(group_concat(item),'')||']' FROM (SELECT json_object('name',i.name) AS item FROM order_items AS i WHERE i.user_id=orders.user_id AND i.order_id=orders.id ORDER BY i.position)) 
 FROM orders 
 WHERE orders.id IN (?) AND orders.user_id = ?;
 
@@ -8,7 +8,7 @@ FROM products AS p
 WHERE p.id = ? AND p.deleted_at IS NULL;
 
 -- admin
-SELECT json_object('id',orders.id,'number',orders.order_number), (SELECT json_group_array(json_object('name',i.name)) FROM (SELECT *,orders.currency AS currency FROM order_items WHERE user_id=orders.user_id AND order_id=orders.id ORDER BY position) AS i) 
+SELECT json_object('id',orders.id,'number',orders.order_number), (SELECT '['||coalesce(group_concat(item),'')||']' FROM (SELECT json_object('name',i.name) AS item FROM order_items AS i WHERE i.user_id=orders.user_id AND i.order_id=orders.id ORDER BY i.position)) 
 FROM orders 
 WHERE orders.id IN (?);
 

@@ -1,5 +1,5 @@
 -- customer
-SELECT orders.created_at, orders.id, json_object('id',orders.id,'address',orders.address), (SELECT json_group_array(json_object('id',i.id,'total',json_object('currencyCode',i.currency),'shipping',CASE i.shipping WHEN 'Next day' THEN 'NEXT_DAY' WHEN 'Regular' THEN 'REGULAR' WHEN 'Budget' THEN 'BUDGET' END)) FROM (SELECT *,orders.currency AS currency FROM order_items WHERE user_id=orders.user_id AND order_id=orders.id ORDER BY position) AS i), json_object('externalId',orders.external_id) 
+SELECT orders.created_at, orders.id, json_object('id',orders.id,'address',orders.address), (SELECT '['||coalesce(group_concat(item),'')||']' FROM (SELECT json_object('id',i.id,'total',json_object('currencyCode',orders.currency),'shipping',CASE i.shipping WHEN 'Next day' THEN 'NEXT_DAY' WHEN 'Regular' THEN 'REGULAR' WHEN 'Budget' THEN 'BUDGET' END) AS item FROM order_items AS i WHERE i.user_id=orders.user_id AND i.order_id=orders.id ORDER BY i.position)), json_object('externalId',orders.external_id) 
 FROM orders 
 WHERE orders.user_id = ? AND (orders.created_at, orders.id) < (?, ?) ORDER BY orders.created_at DESC, orders.id DESC
  LIMIT ? OFFSET ?;
@@ -13,7 +13,7 @@ FROM orders
 WHERE orders.user_id = ? AND (orders.created_at, orders.id) >= (?, ?)) AS anon_1;
 
 -- admin
-SELECT orders.created_at, orders.id, json_object('id',orders.id,'address',orders.address), (SELECT json_group_array(json_object('id',i.id,'total',json_object('currencyCode',i.currency),'shipping',CASE i.shipping WHEN 'Next day' THEN 'NEXT_DAY' WHEN 'Regular' THEN 'REGULAR' WHEN 'Budget' THEN 'BUDGET' END)) FROM (SELECT *,orders.currency AS currency FROM order_items WHERE user_id=orders.user_id AND order_id=orders.id ORDER BY position) AS i), json_object('externalId',orders.external_id) 
+SELECT orders.created_at, orders.id, json_object('id',orders.id,'address',orders.address), (SELECT '['||coalesce(group_concat(item),'')||']' FROM (SELECT json_object('id',i.id,'total',json_object('currencyCode',orders.currency),'shipping',CASE i.shipping WHEN 'Next day' THEN 'NEXT_DAY' WHEN 'Regular' THEN 'REGULAR' WHEN 'Budget' THEN 'BUDGET' END) AS item FROM order_items AS i WHERE i.user_id=orders.user_id AND i.order_id=orders.id ORDER BY i.position)), json_object('externalId',orders.external_id) 
 FROM orders 
 WHERE 1 = 1 AND (orders.created_at, orders.id) < (?, ?) ORDER BY orders.created_at DESC, orders.id DESC
  LIMIT ? OFFSET ?;
