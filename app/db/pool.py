@@ -5,11 +5,15 @@ who wait: where reads are short and many, some wait until they give up.
 """
 
 import asyncio
+import logging
 from typing import Any
 
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 from sqlalchemy.util import await_only
+
+# As SQLAlchemy has it for its own: a pool says of everything it does that it does it.
+logging.getLogger(__name__).setLevel(logging.WARNING)
 
 
 class FairPool(AsyncAdaptedQueuePool):
