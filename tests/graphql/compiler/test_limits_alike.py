@@ -12,11 +12,10 @@ import pytest
 from app.db.database import Database
 from app.db.prepared import Bound
 from app.db.sqlite import _InlineReader
-from app.domain import clock
 from app.domain.errors import Fault, Unavailable
 from app.domain.ids import OrderId, ProductId, UserId
 from app.domain.order import Order
-from app.services.auth import KNOWN_S
+from tests.clock import move_clock
 from tests.db.test_deadline import ENDLESS
 from tests.graphql.compiler.nasty import GONE_CUSTOMER, NEVER, ORDERS, fill
 from tests.graphql.compiler.test_never_different import ask, compare, counted
@@ -188,17 +187,11 @@ async def test_a_database_that_is_away(database_url: str, monkeypatch: pytest.Mo
         def gone(*_: object, **__: object) -> Any:
             raise Unavailable(Fault("the database", "it is away"))
 
-        later_s = clock.monotonic_s() + KNOWN_S
-
-        def later() -> float:
-            return later_s
-
-        # First only what reads orders finds nobody there, then also what looks up keys.
+        # First only what reads orders finds nobody there, then also what looks up keys again.
         for away, ways in ((("query", "fetch"), {"compiled"}), (("read",), {"declined"})):
             for kind, name in product(Database.__subclasses__(), away):
                 monkeypatch.setattr(kind, name, gone)
-            if away == ("read",):
-                monkeypatch.setattr(clock, "monotonic_s", later)
+            move_clock(monkeypatch, seconds=2 if "read" in away else 0)
             for query, data in queries.items():
                 before = counted()
                 answers = [await ask(shop, {"query": query}, "customer") for shop in shops]
