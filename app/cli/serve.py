@@ -2,11 +2,12 @@
 
 import asyncio
 import functools
+import importlib.util
 import os
 import signal
 import socket
 import time
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 import uvicorn
@@ -63,7 +64,10 @@ def serve(
         workers=settings.workers,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
         timeout_worker_healthcheck=_STARTS_WITHIN_S,
+        loop=_event_loop(),
         http=Connection,
+        # Nothing here asks for a caller's address, nor whether TLS was taken off on the way.
+        proxy_headers=False,
         h11_max_incomplete_event_size=settings.max_header_bytes,
         ws_max_size=settings.body_limit_bytes,
         ws_ping_interval=settings.live_ping_interval_s,
@@ -80,6 +84,11 @@ def serve(
         pass  # the server has stopped in good order already and passes Ctrl-C on
     finally:
         listener.close()
+
+
+def _event_loop() -> Literal["uvloop", "asyncio"]:
+    """uvloop, which takes half the time, where there is one for the platform."""
+    return "uvloop" if importlib.util.find_spec("uvloop") else "asyncio"
 
 
 class _Workers(Multiprocess):
