@@ -95,6 +95,7 @@ def _selections(text: str) -> SelectionSetNode:
 _ITEMS = "items { id name product { name price { amount } } total { amount currencyCode } }"
 _LIKED = (
     ("OrderConnection", {"nodes", "edges"}, _selections(f"{{ nodes {{ id address {_ITEMS} }} }}")),
+    ("User", {"orders"}, _selections(f"{{ orders(first: 3) {{ nodes {{ id {_ITEMS} }} }} }}")),
     ("Order", {"items"}, _selections(f"{{ {_ITEMS} }}")),
 )
 
@@ -276,8 +277,9 @@ class Rewriting:
         names = {one.name.value for one in selections if isinstance(one, FieldNode)}
         for of, taken, more in _LIKED:
             # Where a generator likes a count as much as what is counted.
-            if of == kind.name and not names & taken and self._sometimes(0.75):
-                selections += self._fields(more, kind)
+            is_there = of == kind.name and (of != "User" or below_root)
+            if is_there and not names & taken and self._sometimes(0.75):
+                selections += self._fields(more, kind, below_root=below_root)
         selections = selections or [self._type_name()]
         if self._sometimes(0.15):
             place = self._chance.randrange(len(selections) + 1)

@@ -54,18 +54,19 @@ async def compare(
     status, answer = await ask(shop, body, caller)
     ways = [way for way, number in (counted() - before).items() if number]
     other_status, other = await ask(plain, body, caller)
-    if ways != ["compiled"] and answer.get("errors") and not answer.get("data"):
-        # Of fields that are executed side by side, any may be the first one to fail.
-        answer["errors"], other["errors"] = ([_kind(answer)], [_kind(other)])
     about = f"{body['query']}\nvariables: {body.get('variables')}\ncaller: {caller}\nways: {ways}"
     # As bytes: the order of keys counts.
-    assert orjson.dumps(answer) == orjson.dumps(other), f"{answer}\nplain: {other}\n{about}"
+    found, expected = answer, other
+    if ways != ["compiled"] and answer.get("errors") and not answer.get("data"):
+        # Of fields that are executed side by side, any may be the first one to fail.
+        found, expected = ({**one, "errors": _codes(one)} for one in (answer, other))
+    assert orjson.dumps(found) == orjson.dumps(expected), f"{answer}\nplain: {other}\n{about}"
     assert status == other_status, about
     return (ways[0] if ways else "refused"), answer
 
 
-def _kind(answer: Mapping[str, Any]) -> str:
-    return str(answer["errors"][0]["extensions"]["code"])
+def _codes(answer: Mapping[str, Any]) -> list[str]:
+    return sorted({error["extensions"]["code"] for error in answer["errors"]})
 
 
 async def compare_rewritten(url: str, *, number: int, each: int, start: int) -> Counter[str]:
@@ -91,11 +92,11 @@ async def compare_rewritten(url: str, *, number: int, each: int, start: int) -> 
 
 
 async def test_answers_to_rewritten_operations(database_url: str) -> None:
-    seen = await compare_rewritten(database_url, number=150, each=7, start=11)
+    seen = await compare_rewritten(database_url, number=80, each=9, start=11)
     compiled = seen["compiled"]
-    assert sum(seen[way] for way in WAYS) == 1_050
+    assert sum(seen[way] for way in WAYS) == 720
     # They are about something: most are compiled, and most of these hold orders.
-    assert compiled > 0.85 * 1_050, seen
+    assert compiled > 0.85 * 720, seen
     assert seen["Order"] > 0.6 * compiled, seen
     assert seen["OrderItem"] > 0.4 * compiled, seen
     assert seen["Product"] > 0.25 * compiled, seen
