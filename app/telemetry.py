@@ -14,7 +14,7 @@ import stamina.instrumentation
 import structlog
 from prometheus_client import Counter
 
-log = structlog.stdlib.get_logger()
+log = structlog.stdlib.get_logger(__name__)
 
 OPERATIONS = Counter(
     "orders_graphql_operations",
@@ -90,7 +90,7 @@ def configure_logging(level: str, style: str) -> None:
         processors=[*shared, *final],
         # What is below the level costs a call that does nothing.
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda *_: _Lines(names().name),
+        logger_factory=lambda *name: _Lines(name[0] if name else names().name),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)

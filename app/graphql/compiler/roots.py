@@ -4,6 +4,7 @@ Which orders are meant, and who may see them, is `app.services.order_queries`' t
 other read.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -305,7 +306,7 @@ class OrderPages(ReadingRoot):
                 plan = self._element_plan()
                 render = rows.order(plan, nodes)
                 self._plan.values += plan.values
-                self._plan.item_values += plan.item_values
+                self._plan.take_in(plan.item_values, plan.item_density)
                 return lambda shown: f"[{','.join(map(render, shown.rows))}]"
             case "edges":
                 return self._edges(rows, nodes)
@@ -338,7 +339,7 @@ class OrderPages(ReadingRoot):
                 case _:
                     raise Declined
         self._plan.values += plan.values
-        self._plan.item_values += plan.item_values
+        self._plan.take_in(plan.item_values, plan.item_density)
 
         def edges(shown: _Shown) -> str:
             sort = shown.sort
@@ -500,7 +501,9 @@ def select_orders(columns: Sequence[str]) -> Select[*tuple[Any, ...]]:
 
 def _values_of_items(json: str, plan: RowPlan) -> int:
     """How many values the items of an answer have at the most, and its long texts."""
-    return (json.count("{") * plan.item_values if plan.item_values else 0) + len(json) // 100
+    # No item has fewer objects than its list is reckoned with: the braces can't be too few.
+    items = math.ceil(json.count("{") * plan.item_density) if plan.item_density else 0
+    return items + len(json) // 100
 
 
 QUERIES: Mapping[str, Callable[[Field], Root]] = {

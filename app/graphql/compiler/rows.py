@@ -36,12 +36,19 @@ class RowPlan:
     """How an object is read.
 
     `values` is how many values it counts as against the limit of an answer, and `item_values` how
-    many each of its items does.
+    many each of its items does; `item_density` is how many that is at the most for each JSON object
+    that an item has.
     """
 
     columns: list[str] = field(default_factory=list)
     values: int = 0
     item_values: int = 0
+    item_density: float = 0.0
+
+    def take_in(self, item_values: int, item_density: float) -> None:
+        """Add a list of items."""
+        self.item_values += item_values
+        self.item_density = max(self.item_density, item_density)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,19 +117,23 @@ class Rows:
         inside = RowPlan()
         pairs = []
         join = ""
+        objects = 0
         for key, found in self.fields(inside, kind, nodes).items():
             name = found[0].name.value
             if name == "unitPrice":
                 value = self._money(inside, found, "i.unit_price_minor", currency)
+                objects += 1
             elif name == "total":
                 value = self._money(inside, found, "(i.unit_price_minor*i.quantity)", currency)
+                objects += 1
             elif name == "product":
+                # It may be null, and is no object then.
                 join = _PRODUCT
                 value = f"CASE WHEN p.id IS NULL THEN NULL ELSE {self.product(inside, found)} END"
             else:
                 value = _plain(kind, name, plain)
             pairs.append(_pair(key, value))
-        plan.item_values += inside.values
+        plan.take_in(inside.values, inside.values / (1 + objects))
         return self.spelling.items(self._object(pairs), join)
 
     def _customer(self, plan: RowPlan, nodes: Sequence[FieldNode]) -> str:
