@@ -7,7 +7,6 @@ have a connection of their own, and share their turn and its commit: see `sqlite
 """
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -27,8 +26,8 @@ from app.db.deadline import Deadline
 from app.db.pool import FairPool
 from app.db.prepared import Bound
 from app.db.sqlite_commits import NoTurn, SharedCommits
+from app.db.sqlite_inline import InlineReader, connect_driver
 from app.db.steps import Steps
-from app.domain import clock
 from app.domain.errors import Fault, TimedOut, Unavailable
 
 T = TypeVar("T")
@@ -38,9 +37,6 @@ URL_PREFIX = "sqlite+aiosqlite:///"
 _WRITE_WAIT_S = 30
 _INTERRUPT_AGAIN_S = 0.05
 _READERS = 4
-_INLINE_S = 0.01
-_INLINE_STEPS = 20_000  # of SQLite's machine; a few tenths of a millisecond
-_INLINE_STATEMENTS = 512
 _WRITERS_CACHE_KIB = 32 * 1024
 # Each copies what changed into the file, and the change that comes upon it waits for that: rarely,
 # as pages that change again and again are then copied once. The log is no longer than this and a
@@ -77,7 +73,7 @@ class SQLiteDatabase(Database):
             raise RuntimeError("The SQLite library of this Python was built without FTS5")
         self.path = Path(url.removeprefix(URL_PREFIX))
         self._observer: AsyncConnection | None = None
-        self._inline = _InlineReader(self.path)
+        self._inline = InlineReader(self.path)
         busy_timeout_ms = round(busy_timeout_s * 1_000)
         common: dict[str, Any] = {"connect_args": {"isolation_level": None}}
         self._writer: AsyncEngine = create_async_engine(
@@ -106,7 +102,7 @@ class SQLiteDatabase(Database):
         self._turn = asyncio.Lock()
         self._commits = SharedCommits(
             partial(
-                _connect,
+                connect_driver,
                 self.path,
                 f"busy_timeout={busy_timeout_ms}",
                 *for_writing,
@@ -346,62 +342,6 @@ class SQLiteDatabase(Database):
 
     def _failures_named(self, until: Deadline | None) -> "_failures_named":
         return _failures_named(self.place, until)
-
-
-class _InlineReader:
-    """Reads in the thread that asks, for as long as nobody else has to wait for that.
-
-    Whatever goes wrong here, the database's own way to read has the word for it.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = str(path)
-        self._connection: sqlite3.Connection | None = None
-        self._until_s = 0.0
-
-    def read(self, reads: Sequence[Bound]) -> list[Sequence[Sequence[Any]]] | None:
-        """The rows of each statement; None if they can't be had at once."""
-        # Whoever has taken the file away is told so by the other way. Not Path.exists, which takes
-        # a good part of the time of a short read.
-        if not os.path.exists(self._path):
-            self.close()
-            return None
-        self._until_s = clock.monotonic_s() + _INLINE_S
-        try:
-            if self._connection is None:
-                self._connection = self._connect()
-            execute = self._connection.execute
-            return [execute(*read).fetchall() for read in reads]
-        except sqlite3.Error:
-            return None
-
-    def close(self) -> None:
-        """Let go of the file."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = _connect(self._path, "query_only=ON")
-        connection.set_progress_handler(self._is_late, _INLINE_STEPS)
-        return connection
-
-    def _is_late(self) -> bool:
-        return clock.monotonic_s() > self._until_s
-
-
-def _connect(path: Path | str, *pragmas: str) -> sqlite3.Connection:
-    """A connection for any thread; it waits for nobody else's lock."""
-    connection = sqlite3.connect(
-        path,
-        timeout=0,
-        isolation_level=None,
-        check_same_thread=False,
-        cached_statements=_INLINE_STATEMENTS,
-    )
-    for pragma in pragmas:
-        connection.execute(f"PRAGMA {pragma}")
-    return connection
 
 
 def _pool(engine: AsyncEngine) -> QueuePool:

@@ -15,13 +15,14 @@ import pytest
 from sqlalchemy import select, text
 from sqlmodel import col
 
-from app.db import sqlite, tables
+from app.db import tables
 from app.db.database import Database
 from app.db.deadline import Deadline
 from app.db.engine import DatabaseOptions, open_database
 from app.db.event_order import settled_until
 from app.db.prepared import Prepared
 from app.db.sqlite import SQLiteDatabase
+from app.db.sqlite_inline import connect_driver
 from app.db.steps import Row, Statement, Steps
 from app.domain.errors import InvalidInput, TimedOut, Unavailable
 from app.domain.ids import UserId
@@ -104,14 +105,13 @@ async def together(shop: InsideShop, *orders: dict[str, Any]) -> list[Any]:
 def traced() -> Iterator[list[str]]:
     """What connections for writing that are opened meanwhile execute."""
     statements: list[str] = []
-    connect = sqlite._connect
 
     def traced_connect(*arguments: Any) -> sqlite3.Connection:
-        connection = connect(*arguments)
+        connection = connect_driver(*arguments)
         connection.set_trace_callback(statements.append)
         return connection
 
-    with patch.object(sqlite, "_connect", traced_connect):
+    with patch("app.db.sqlite.connect_driver", traced_connect):
         yield statements
 
 

@@ -14,7 +14,8 @@ from graphql import (
 
 from app.graphql.compiler.arguments import Declined, Values, variables_of
 from app.graphql.compiler.changes import AddOrder
-from app.graphql.compiler.roots import QUERIES, Field, Root
+from app.graphql.compiler.queries import QUERIES
+from app.graphql.compiler.roots import Field, Root
 from app.graphql.compiler.rows import Rows
 from app.graphql.compiler.selection import Selector, flags_of
 from app.graphql.compiler.spelling import SPELLINGS

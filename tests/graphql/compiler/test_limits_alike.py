@@ -11,7 +11,7 @@ import pytest
 
 from app.db.database import Database
 from app.db.prepared import Bound
-from app.db.sqlite import _InlineReader
+from app.db.sqlite_inline import InlineReader
 from app.domain.errors import Fault, Unavailable
 from app.domain.ids import OrderId, ProductId, UserId
 from app.domain.order import Order
@@ -134,7 +134,7 @@ def endless(containing: str) -> Iterator[None]:
         for kind in Database.__subclasses__():
             patch.setattr(kind, "_fetched", _endless_instead(kind, containing))
         # What reads in the event loop gives up after a moment, and leaves it to the others.
-        patch.setattr(_InlineReader, "read", lambda *_: None)
+        patch.setattr(InlineReader, "read", lambda *_: None)
         yield
 
 

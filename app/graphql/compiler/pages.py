@@ -1,0 +1,270 @@
+"""Pages of orders: each a statement, and one more for their number or for what is beyond an end.
+
+Which orders are meant, and who may see them, is `app.services.order_queries`' to say, as for every
+other read.
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
+
+from graphql import FieldNode, GraphQLObjectType
+from sqlalchemy import Select
+
+from app.db.prepared import Bound, Prepared
+from app.db.types import instant
+from app.domain.errors import InvalidInput
+from app.domain.ids import UserId
+from app.domain.principal import Principal, Scope
+from app.graphql.compiler.arguments import Declined, Values
+from app.graphql.compiler.roots import (
+    Answer,
+    Field,
+    Reading,
+    ReadingRoot,
+    Reads,
+    select_orders,
+    values_of_items,
+)
+from app.graphql.compiler.rows import Renderer, Row, RowPlan, Rows
+from app.graphql.inputs import OrderFilter
+from app.graphql.pagination import encode_cursor, page_from_arguments
+from app.services.order_queries import (
+    Meaning,
+    OrderSort,
+    Page,
+    Position,
+    any_beyond,
+    count_of,
+    meaning_of,
+    page_of,
+)
+from app.services.order_queries import OrderFilter as Conditions
+
+_MAX_SHAPES = 64
+
+
+class OrderPages(ReadingRoot):
+    """`orders`, of the caller's or of all customers, and `orders` of one user."""
+
+    def __init__(self, field: Field) -> None:
+        self._arguments = field.arguments()
+        self._engine = field.rows.spelling.engine
+        self._plan = RowPlan()
+        # What stands before each part, and what makes the part.
+        self._parts: list[tuple[str, _Part]] = []
+        self._list_keys: list[str] = []
+        self._statements: dict[object, Prepared] = {}
+        self._has_cursors = self._wants_total = self._wants_next = self._wants_previous = False
+        rows, kind = field.rows, field.rows.kind("OrderConnection")
+        columns = self._plan.columns
+        # The position comes first, where the cursors are made of it.
+        columns += ["", ""]
+        for key, found in rows.fields(RowPlan(), kind, field.nodes).items():
+            self._parts.append((f'"{key}":', self._part(rows, kind, found)))
+            if found[0].name.value in {"nodes", "edges"}:
+                self._list_keys.append(key)
+        if not self._has_cursors:
+            columns[:2] = ["NULL", "NULL"]
+
+    def read(self, caller: Principal | None, variables: Values) -> Reading:
+        """The page."""
+        answer = yield from self.of_user(None, caller, variables)
+        return answer
+
+    def of_user(self, owner: UserId | None, caller: Principal | None, variables: Values) -> Reading:
+        """The page of one user's orders, or of all that the caller may see."""
+        if caller is None or Scope.ORDERS_READ not in caller.scopes:
+            raise Declined
+        given = self._arguments(variables)
+        sort: OrderSort = given["sort"]
+        try:
+            conditions = (given.get("filter") or _NO_FILTER).conditions(owner)
+            page = page_from_arguments(
+                given.get("first"), given.get("after"), given.get("last"), given.get("before"), sort
+            )
+        except InvalidInput:
+            raise Declined from None
+        if conditions.customer_ids is not None and not caller.is_admin:
+            raise Declined
+        meaning = meaning_of(caller, conditions)
+        shown = yield from self._look_up(meaning, page, sort)
+        parts = [lead + part(shown) for lead, part in self._parts]
+        json = f"{{{','.join(parts)}}}"
+        count = len(shown.rows)
+        values = count * self._plan.values + values_of_items(json, self._plan)
+        return Answer(json, values, dict.fromkeys(self._list_keys, range(count)))
+
+    def _look_up(
+        self, meaning: Meaning, page: Page, sort: OrderSort
+    ) -> Generator[Reads, list[Sequence[Row]], "_Shown"]:
+        shape, values = meaning.shape, meaning.parameters
+        page_shape = (shape, sort, page.from_end, page.after is None, page.before is None)
+        values["limit"] = page.size + 1
+        for name, position in (("after", page.after), ("before", page.before)):
+            if position is not None:
+                values[f"{name}_key"] = position.key
+                values[f"{name}_id"] = position.id
+        reads = [
+            self._bound(
+                shape and ("page", page_shape),
+                lambda: page_of(select_orders(self._columns(sort)), meaning, page, sort),
+                values,
+            )
+        ]
+        if self._wants_total:
+            reads.append(self._bound(shape and ("count", shape), lambda: count_of(meaning), values))
+        before = page.after if self._wants_previous else None
+        after = page.before if self._wants_next else None
+        for edge, forward in ((before, False), (after, True)):
+            if edge is not None:
+                beyond = {**values, "edge_key": edge.key, "edge_id": edge.id}
+                reads.append(
+                    self._bound(
+                        shape and ("beyond", shape, sort, forward),
+                        partial(any_beyond, meaning, edge, sort, forward=forward),
+                        beyond,
+                    )
+                )
+        # Of all customers only the first pages are sure to be near.
+        is_plain = meaning.conditions == _NO_CONDITIONS and not self._wants_total
+        short = shape is not None and (meaning.users is not None or is_plain)
+        found = yield Reads(reads, short)
+        rows, *others = found
+        total = others.pop(0)[0][0] if self._wants_total else 0
+        has_previous = bool(others.pop(0)[0][0]) if before is not None else False
+        has_next = bool(others.pop(0)[0][0]) if after is not None else False
+        more = len(rows) > page.size
+        rows = rows[: page.size]
+        if page.from_end:
+            rows = rows[::-1]
+            has_previous = has_previous or more
+        else:
+            has_next = has_next or more
+        return _Shown(rows, sort, total, has_next, has_previous)
+
+    def _bound(
+        self, shape: object, make: Callable[[], Select[*tuple[Any, ...]]], values: Mapping[str, Any]
+    ) -> Bound:
+        """The statement of a shape; one that is made for its values alone is not kept."""
+        statement = self._statements.get(shape) if shape is not None else None
+        if statement is None:
+            statement = Prepared(make())
+            if shape is not None and len(self._statements) < _MAX_SHAPES:
+                self._statements[shape] = statement
+        return statement.bind(self._engine, values)
+
+    def _columns(self, sort: OrderSort) -> Sequence[str]:
+        columns = list(self._plan.columns)
+        if self._has_cursors:
+            columns[:2] = [f"orders.{sort.key}", "orders.id"]
+        return columns
+
+    def _part(self, rows: Rows, kind: GraphQLObjectType, nodes: Sequence[FieldNode]) -> "_Part":
+        match nodes[0].name.value:
+            case "nodes":
+                plan = self._element_plan()
+                render = rows.order(plan, nodes)
+                self._plan.values += plan.values
+                self._plan.take_in(plan.item_values, plan.item_density)
+                return lambda shown: f"[{','.join(map(render, shown.rows))}]"
+            case "edges":
+                return self._edges(rows, nodes)
+            case "pageInfo":
+                return self._page_info(rows, nodes)
+            case "totalCount":
+                self._wants_total = True
+                return lambda shown: str(shown.total)
+            case "__typename":
+                return lambda _shown: f'"{kind.name}"'
+        raise Declined
+
+    def _element_plan(self) -> RowPlan:
+        return RowPlan(self._plan.columns)
+
+    def _edges(self, rows: Rows, nodes: Sequence[FieldNode]) -> "_Part":
+        kind = rows.kind("OrderEdge")
+        plan = self._element_plan()
+        members: list[tuple[str, Callable[[Row, OrderSort], str]]] = []
+        for key, found in rows.fields(plan, kind, nodes).items():
+            lead = f'"{key}":'
+            match found[0].name.value:
+                case "cursor":
+                    self._has_cursors = True
+                    members.append((lead, _cursor))
+                case "node":
+                    members.append((lead, _of_row(rows.order(plan, found))))
+                case "__typename":
+                    members.append((lead, lambda _row, _sort: f'"{kind.name}"'))
+                case _:
+                    raise Declined
+        self._plan.values += plan.values
+        self._plan.take_in(plan.item_values, plan.item_density)
+
+        def edges(shown: _Shown) -> str:
+            sort = shown.sort
+            made = [
+                f"{{{','.join([lead + member(row, sort) for lead, member in members])}}}"
+                for row in shown.rows
+            ]
+            return f"[{','.join(made)}]"
+
+        return edges
+
+    def _page_info(self, rows: Rows, nodes: Sequence[FieldNode]) -> "_Part":
+        kind = rows.kind("PageInfo")
+        members: list[tuple[str, _Part]] = []
+        for key, found in rows.fields(RowPlan(), kind, nodes).items():
+            name = found[0].name.value
+            if name in {"startCursor", "endCursor"}:
+                self._has_cursors = True
+            elif name == "hasNextPage":
+                self._wants_next = True
+            elif name == "hasPreviousPage":
+                self._wants_previous = True
+            members.append((f'"{key}":', _PAGE_INFO[name]))
+        return lambda shown: f"{{{','.join([lead + member(shown) for lead, member in members])}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A page that was read, and what is known of the list around it."""
+
+    rows: Sequence[Row]
+    sort: OrderSort
+    total: int
+    has_next: bool
+    has_previous: bool
+
+
+_Part: TypeAlias = Callable[[_Shown], str]
+
+_NO_FILTER = OrderFilter()
+_NO_CONDITIONS = Conditions()
+
+
+def _cursor(row: Row, sort: OrderSort) -> str:
+    key = row[0] if isinstance(row[0], int) else instant(row[0])
+    return f'"{encode_cursor(Position(key, row[1]), sort)}"'
+
+
+def _of_row(render: Renderer) -> Callable[[Row, OrderSort], str]:
+    return lambda row, _sort: render(row)
+
+
+def _end_cursor(shown: _Shown, position: int) -> str:
+    return _cursor(shown.rows[position], shown.sort) if shown.rows else "null"
+
+
+def _boolean(value: bool) -> str:
+    return "true" if value else "false"
+
+
+_PAGE_INFO: Mapping[str, _Part] = {
+    "startCursor": lambda shown: _end_cursor(shown, 0),
+    "endCursor": lambda shown: _end_cursor(shown, -1),
+    "hasNextPage": lambda shown: _boolean(shown.has_next),
+    "hasPreviousPage": lambda shown: _boolean(shown.has_previous),
+    "__typename": lambda _shown: '"PageInfo"',
+}

@@ -1,0 +1,166 @@
+"""The root fields of queries that are compiled."""
+
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import bindparam, literal_column, select
+
+from app.db import tables
+from app.db.prepared import Prepared
+from app.domain.ids import OrderId, parse_object_id
+from app.domain.principal import Principal, Scope
+from app.graphql.compiler.arguments import Declined, Values
+from app.graphql.compiler.pages import OrderPages
+from app.graphql.compiler.roots import (
+    NOTHING,
+    Answer,
+    Field,
+    Reading,
+    ReadingRoot,
+    Reads,
+    Root,
+    select_orders,
+    values_of_items,
+)
+from app.graphql.compiler.rows import RowPlan
+from app.services.order_queries import OrderFilter as Conditions
+from app.services.order_queries import matching_orders, meaning_of
+
+
+class TypeName(ReadingRoot):
+    """`__typename`: needs no key, and reads nothing."""
+
+    def __init__(self, field: Field) -> None:
+        self._answer = Answer(f'"{field.parent.name}"', 0, None)
+
+    def read(self, caller: Principal | None, variables: Values) -> Reading:
+        """The name of the root type."""
+        yield from ()
+        return self._answer
+
+
+class OneOrder(ReadingRoot):
+    """`order(id:)`."""
+
+    def __init__(self, field: Field) -> None:
+        self._arguments = field.arguments()
+        self._engine = field.rows.spelling.engine
+        self._plan = RowPlan()
+        self._render = field.rows.order(self._plan, field.nodes)
+        self._statements: dict[bool, Prepared] = {}
+
+    def read(self, caller: Principal | None, variables: Values) -> Reading:
+        """The order, or null."""
+        order_id = parse_object_id(self._arguments(variables)["id"])
+        if order_id is None or caller is None or Scope.ORDERS_READ not in caller.scopes:
+            raise Declined
+        answer = yield from self.look_up(caller, OrderId(order_id))
+        return answer
+
+    def look_up(self, caller: Principal, order_id: OrderId) -> Reading:
+        """The order of an id."""
+        is_admin = caller.is_admin
+        statement = self._statements.get(is_admin)
+        if statement is None:
+            meaning = meaning_of(caller, Conditions(ids=(order_id,)))
+            found = select_orders(self._plan.columns).where(matching_orders(meaning))
+            statement = self._statements[is_admin] = Prepared(found)
+        bound = statement.bind(self._engine, {"user": caller.user_id, "ids_1": order_id})
+        (rows,) = yield Reads((bound,), short=True)
+        if not rows:
+            return Answer("null", 0, None)
+        json = self._render(rows[0])
+        return Answer(json, values_of_items(json, self._plan), NOTHING)
+
+
+class Me(ReadingRoot):
+    """`me`: the caller, with pages of their orders."""
+
+    def __init__(self, field: Field) -> None:
+        rows = field.rows
+        self._engine = rows.spelling.engine
+        kind = rows.kind("User")
+        fields = rows.fields(RowPlan(), kind, field.nodes)
+        pages = {
+            key: OrderPages(Field(rows, kind, found))
+            for key, found in fields.items()
+            if found[0].name.value == "orders"
+        }
+        plain = {key: found for key, found in fields.items() if key not in pages}
+        columns = [
+            rows.spelling.whole(rows.spelling.object([f"'{key}',{value}"]))
+            for key, value in rows.user(RowPlan(), plain).items()
+        ]
+        # In the order of the answer: a column of the user's row, or a page.
+        self._members: list[tuple[str, int | OrderPages]] = []
+        for key in fields:
+            page = pages.get(key)
+            column = sum(isinstance(member, int) for _, member in self._members)
+            self._members.append((key, column if page is None else page))
+        user = tables.metadata.tables["users"].alias("u")
+        self._statement = Prepared(
+            select(*map(literal_column, columns or ["1"]))
+            .select_from(user)
+            .where(user.c.id == bindparam("user", None, type_=user.c.id.type))
+        )
+
+    def read(self, caller: Principal | None, variables: Values) -> Reading:
+        """The caller's account."""
+        if caller is None:
+            raise Declined
+        bound = self._statement.bind(self._engine, {"user": caller.user_id})
+        (rows,) = yield Reads((bound,), short=True)
+        if not rows:
+            raise Declined
+        parts, values, outline = [], 0, {}
+        for key, member in self._members:
+            if isinstance(member, int):
+                parts.append(rows[0][member][1:-1])
+                continue
+            answer = yield from member.of_user(caller.user_id, caller, variables)
+            parts.append(f'"{key}":{answer.json}')
+            values += answer.values
+            outline[key] = answer.outline
+        return Answer(f"{{{','.join(parts)}}}", values, outline)
+
+
+class AnyNode(ReadingRoot):
+    """`node(id:)`, of an order or a product."""
+
+    def __init__(self, field: Field) -> None:
+        self._arguments = field.arguments()
+        self._engine = field.rows.spelling.engine
+        self._order = OneOrder(field)
+        product = tables.metadata.tables["products"].alias("p")
+        column = field.rows.spelling.whole(field.rows.product(RowPlan(), field.nodes))
+        self._product = Prepared(
+            select(literal_column(column))
+            .select_from(product)
+            .where(
+                product.c.id == bindparam("id", None, type_=product.c.id.type),
+                product.c.deleted_at.is_(None),
+            )
+        )
+
+    def read(self, caller: Principal | None, variables: Values) -> Reading:
+        """The object. What is no order and no product is for the library to find."""
+        object_id = parse_object_id(self._arguments(variables)["id"])
+        if object_id is None or caller is None or Scope.ORDERS_READ not in caller.scopes:
+            raise Declined
+        answer = yield from self._order.look_up(caller, OrderId(object_id))
+        if answer.outline is not None:
+            return answer
+        bound = self._product.bind(self._engine, {"id": object_id})
+        (rows,) = yield Reads((bound,), short=True)
+        if not rows:
+            raise Declined
+        return Answer(rows[0][0], 0, NOTHING)
+
+
+QUERIES: Mapping[str, Callable[[Field], Root]] = {
+    "__typename": TypeName,
+    "me": Me,
+    "node": AnyNode,
+    "order": OneOrder,
+    "orders": OrderPages,
+}
+"""The root fields of queries that are compiled."""
