@@ -28,10 +28,16 @@ from app.graphql.playground import playground_page
 from app.graphql.schema import Schema, build_schema
 from app.graphql.short_way import ShortWay
 from app.graphql.websocket import WebSockets
-from app.middleware import Passage, Rules, StraightWay
+from app.middleware import (
+    AnswerAtOnce,
+    Passage,
+    Rules,
+    StraightWay,
+    answering_at_once,
+)
 from app.rest import openapi, pages
 from app.rest.deprecation import Deprecation, deprecation_headers
-from app.rest.legacy import PATHS, LegacyOrders
+from app.rest.legacy import GET_ALL, PATHS, LegacyOrders
 from app.rest.ops import Probes
 from app.rest.order_rows import OwnRows
 from app.services import demo, idempotency
@@ -56,6 +62,8 @@ class _Application(Starlette):
     def __init__(self, around: Callable[[ASGIApp], ASGIApp], **settings: Any) -> None:
         super().__init__(**settings)
         self._around = around
+        # For a server that asks for them, by method and path.
+        self.answers_at_once: dict[tuple[bytes, bytes], AnswerAtOnce] = {}
 
     def build_middleware_stack(self) -> ASGIApp:
         """What a request passes."""
@@ -170,6 +178,9 @@ def create_app(settings: Settings) -> Starlette:
         await upkeep
         await database.dispose()
 
+    legacy_orders = LegacyOrders(
+        database, authenticator, usage, budget, limits.json_depth, OwnRows(database.engine)
+    )
     notice = deprecation_headers(settings.rest_deprecation, settings.rest_sunset)
     rules = Rules(settings.body_limit_bytes, settings.compress_from_bytes, draining, _http_error)
     way_in: ASGIApp = ShortWay(graphql) if settings.compiled_operations else graphql
@@ -184,9 +195,7 @@ def create_app(settings: Settings) -> Starlette:
         routes=[
             Route("/graphql", way_in),
             WebSocketRoute("/graphql", websockets),
-            *LegacyOrders(
-                database, authenticator, usage, budget, limits.json_depth, OwnRows(database.engine)
-            ).routes(),
+            *legacy_orders.routes(),
             *Probes(database, draining).routes(),
             *pages.routes(schema.sdl if settings.introspection else None),
             *openapi.routes(body_limit_bytes=settings.body_limit_bytes),
@@ -194,6 +203,14 @@ def create_app(settings: Settings) -> Starlette:
         exception_handlers={HTTPException: _answer_http_error},
         lifespan=lifespan,
     )
+    if isinstance(way_in, ShortWay):
+        app.answers_at_once[b"POST", b"/graphql"] = answering_at_once(
+            way_in.at_once, rules, "POST", "/graphql"
+        )
+    if not notice:
+        app.answers_at_once[b"GET", GET_ALL.encode()] = answering_at_once(
+            legacy_orders.get_all_at_once, rules, "GET", GET_ALL
+        )
     app.state.database = database
     app.state.feed = feed
     app.state.draining = draining

@@ -10,8 +10,9 @@ import random
 import re
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import structlog
@@ -43,11 +44,27 @@ _EXPOSED = (
     b"access-control-expose-headers",
     b"X-Request-Id, Retry-After, Deprecation, Sunset, Link",
 )
+# What the head of an answer ends with that is at hand at once.
+_HEAD = (
+    b"content-length: %d\r\n"
+    + b"".join(b"%b: %b\r\n" % header for header in (_ANY_ORIGIN, _EXPOSED))
+    + b"x-request-id: %b\r\n"
+)
 _PREFLIGHT_S = b"7200"  # the longest that browsers keep a preflight's answer
 _GZIP_LEVEL = 1  # see bench/README.md: higher levels cost more time than they save bytes
 _GZIP_FORMAT = 16 + zlib.MAX_WBITS
 _GZIP_ASIDE_BYTES = 128 * 1024
 _REFUSES_GZIP = re.compile(rb"gzip\s*;\s*q=0(\.0*)?\s*(,|\Z)", re.IGNORECASE)
+
+
+AtOnce: TypeAlias = tuple[bytes, bytes]
+"""An answer with status 200: the lines of its headers, and its body."""
+
+AnswerAtOnce: TypeAlias = Callable[[_Headers, bytes], AtOnce | ASGIApp | None]
+"""What may have the answer to a request, of its headers and its body, without waiting.
+
+An application takes the place of the usual one, and has it; None leaves the request to the latter.
+"""
 
 
 class StraightWay:
@@ -64,6 +81,28 @@ class StraightWay:
         """Pass the request on."""
         app = self._apps.get(scope["path"]) if scope["type"] == "http" else None
         await (app or self._otherwise)(scope, receive, send)
+
+
+DoorAtOnce: TypeAlias = Callable[
+    [Mapping[bytes, bytes], bytes], tuple[bytes, Sequence[tuple[bytes, bytes]]] | None
+]
+"""What may have the answer to a request, of its headers and its body, without waiting: the body of
+an answer with status 200, and its headers but for its length, as a tuple."""
+
+
+class _Given:
+    """The application that has an answer already."""
+
+    def __init__(self, content: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        self._content = content
+        self._headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Give it."""
+        content = self._content
+        headers = [*self._headers, (b"content-length", b"%d" % len(content))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,12 +328,63 @@ class _Gzip:
         """The part as it is to be sent."""
         part, more = message.get("body", b""), message.get("more_body", False)
         if len(part) < _GZIP_ASIDE_BYTES:
-            return {**message, "body": self._compress(part, more=more)}
-        return {**message, "body": await asyncio.to_thread(self._compress, part, more=more)}
+            return {**message, "body": self.compress(part, more=more)}
+        return {**message, "body": await asyncio.to_thread(self.compress, part, more=more)}
 
-    def _compress(self, part: bytes, *, more: bool) -> bytes:
+    def compress(self, part: bytes, *, more: bool = False) -> bytes:
+        """The bytes as they are to be sent."""
         flush = zlib.Z_SYNC_FLUSH if more else zlib.Z_FINISH
         return self._stream.compress(part) + self._stream.flush(flush)
+
+
+def answering_at_once(door: DoorAtOnce, rules: Rules, method: str, path: str) -> AnswerAtOnce:
+    """What answers requests for one path without waiting for anything, as a server asks it.
+
+    It is what a request passes otherwise, for what is answered with 200 and as a whole.
+
+    Args:
+        door: What has the answers.
+        rules: What holds for them.
+        method: Of the requests.
+        path: Of the requests.
+    """
+    bound = log.bind()
+    is_logged = bound.is_enabled_for(logging.INFO)
+
+    def answer(raw: _Headers, body: bytes) -> AtOnce | ASGIApp | None:
+        started = time.perf_counter()
+        headers = dict(raw)
+        # A header that is there twice is for the other way to make sense of.
+        if len(headers) != len(raw) or len(body) > rules.body_limit_bytes:
+            return None
+        if rules.draining.is_set():
+            return None
+        try:
+            made = door(headers, body)
+        except Exception:  # noqa: BLE001 (nothing was changed: the other way fails, and tells)
+            return None
+        if made is None:
+            return None
+        content, said = made
+        if 0 < rules.compress_from_bytes <= len(content):
+            if len(content) >= _GZIP_ASIDE_BYTES:
+                return Passage(_Given(content, said), rules)
+            content, said = _compressed(content, said, headers.get(b"accept-encoding"))
+        request_id = headers.get(b"x-request-id")
+        if request_id is None or not _REQUEST_ID.match(request_id):
+            request_id = new_request_id()
+        if is_logged:
+            bound.info(
+                "request",
+                request_id=request_id.decode(),
+                method=method,
+                path=path,
+                status=200,
+                duration_ms=_since(started),
+            )
+        return _lines(said) + _HEAD % (len(content), request_id), content
+
+    return answer
 
 
 def new_request_id() -> bytes:
@@ -308,6 +398,24 @@ def new_request_id() -> bytes:
 def _reads_gzip(encodings: bytes | None) -> bool:
     # A client refuses it by `gzip;q=0`.
     return bool(encodings and b"gzip" in encodings and not _REFUSES_GZIP.search(encodings))
+
+
+@lru_cache(maxsize=64)
+def _lines(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Headers as they are sent. There are few different ones."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
+
+
+def _compressed(
+    content: bytes, headers: Sequence[tuple[bytes, bytes]], encodings: bytes | None
+) -> tuple[bytes, Sequence[tuple[bytes, bytes]]]:
+    """An answer as this caller reads it, and its headers."""
+    changed = MutableHeaders(raw=[*headers])
+    changed.add_vary_header("Accept-Encoding")
+    if _reads_gzip(encodings):
+        content = _Gzip().compress(content)
+        changed["Content-Encoding"] = "gzip"
+    return content, tuple(changed.raw)
 
 
 def _too_large(limit: int) -> HTTPException:

@@ -5,12 +5,12 @@ And what each answer goes through: its head and its body leave in one write.
 
 import asyncio
 import sys
-from collections.abc import Iterable
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias, cast
 from urllib.parse import unquote
 
 import httptools
-from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
+from uvicorn._types import ASGI3Application, ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -21,6 +21,7 @@ _BETWEEN = len(": \r\n")
 _LINGER_S = 2
 _LAST_CALL_S = 0.25
 _END = b"\r\n"
+_OK = STATUS_LINE[200]
 # Bytes that may stand in a line of a head. Source: RFC 9110, section 5.5, field-content.
 _IN_A_LINE = bytes(byte for byte in range(256) if byte == 0x09 or (byte >= 0x20 and byte != 0x7F))
 _WORTH_TWO_PARTS = 8_192
@@ -28,6 +29,17 @@ _NO_BODY = (204, 304)
 _HEEDED = (b"content-length", b"transfer-encoding", b"connection")
 _CLOSE = (b"connection", b"close")
 _CHUNKED = (b"transfer-encoding", b"chunked")
+
+
+AnswerAtOnce: TypeAlias = Callable[
+    [list[tuple[bytes, bytes]], bytes], tuple[bytes, bytes] | ASGI3Application | None
+]
+"""What an application may offer for a method and an address, in its `answers_at_once`.
+
+It gets the headers of a request, with names in lower case, and its body. Its answer, which has
+status 200, is the lines of its headers, and its body. It may also name another application to
+answer this request; None leaves that to the usual one.
+"""
 
 
 class _TooLarge(Exception):
@@ -226,6 +238,9 @@ class Connection(HttpToolsProtocol):
     When the server stops, uvicorn hangs up on connections that it sees no request of. One may have
     been sent all the same: this waits a moment for it, and for the rest of what has begun to come.
 
+    A plain request that came as a whole may be answered while it is read: it needs no task, and no
+    messages. Whoever has such answers says so by `answers_at_once`, see `AnswerAtOnce`.
+
     What uvicorn does for every request, this does for less where that was seen in a profile.
     """
 
@@ -238,12 +253,20 @@ class Connection(HttpToolsProtocol):
     _is_shut_down = False
     _is_too_large = False
     _is_refused = False
+    _is_counted = True
     _idle_since: float | None = None
+    # What may answer the request that is being read, while it is read.
+    _at_once: AnswerAtOnce | None = None
+    _body = b""
+    _may_answer_at_once = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin."""
         super().connection_made(cast("asyncio.Transport", _Wire(transport)))
         self._limit_bytes = self.config.h11_max_incomplete_event_size or sys.maxsize
+        self._answers: Mapping[tuple[bytes, bytes], AnswerAtOnce] = getattr(
+            self.config.loaded_app, "answers_at_once", {}
+        )
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End, with whatever was waited for."""
@@ -257,7 +280,13 @@ class Connection(HttpToolsProtocol):
         if self._is_refused:
             return
         self._held_back_bytes += len(data)
+        # What is too large can't be in as little, unless some of it came before.
+        self._is_counted = self._in_message or len(data) > self._limit_bytes
+        # One for each read of the socket: others want a turn as well.
+        self._may_answer_at_once = bool(self._answers)
         super().data_received(data)
+        if self._at_once is not None and not self.transport.is_closing():
+            self._leave_to(self.app)
         if self._in_message and self._held_back_bytes > self._limit_bytes:
             self._refuse()
 
@@ -295,16 +324,20 @@ class Connection(HttpToolsProtocol):
         """A request begins."""
         self._in_message = self._in_head = True
         self._head_bytes = self._held_back_bytes = 0
-        super().on_message_begin()
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
 
     def on_url(self, url: bytes) -> None:
         """Some of the address is there."""
-        self._count(len(url))
+        if self._is_counted:
+            self._count(len(url))
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header is there, or one that follows a body in chunks."""
-        self._count(len(name) + len(value) + _BETWEEN)
+        if self._is_counted:
+            self._count(len(name) + len(value) + _BETWEEN)
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
@@ -313,45 +346,114 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The headers are whole: the application takes the request, after those before it."""
         self._in_head = False
-        parser, scope = self.parser, self.scope
-        scope["method"] = parser.get_method().decode("ascii")
-        version = parser.get_http_version()
-        scope["http_version"] = version
-        if parser.should_upgrade() and self._should_upgrade():
-            return
+        parser = self.parser
+        if self._may_answer_at_once:
+            answer = self._answers.get((parser.get_method(), self.url))
+            if answer is not None and self._is_plain():
+                self._at_once = answer
+                self._body = b""
+                return
+        self._scope()
+        if not (parser.should_upgrade() and self._should_upgrade()):
+            self._take(self.app)
+
+    def _is_plain(self) -> bool:
+        """Whether the request may be answered while it is read: nothing is before it or odd."""
+        before: RequestResponseCycle | None = self.cycle
+        return (
+            (before is None or before.response_complete)
+            and not self.pipeline
+            and not self.expect_100_continue
+            and not self.flow.write_paused
+            and not self.parser.should_upgrade()
+            and self.parser.get_http_version() == "1.1"
+            and self.parser.should_keep_alive()
+        )
+
+    def _scope(self) -> None:
         url = httptools.parse_url(self.url)
         path = url.path.decode("ascii")
-        scope["path"] = unquote(path) if "%" in path else path
-        scope["raw_path"] = url.path
-        scope["query_string"] = url.query or b""
+        self.scope = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": self.parser.get_http_version(),
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme or "http",
+            "method": self.parser.get_method().decode("ascii"),
+            "root_path": self.root_path,
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": url.path,
+            "query_string": url.query or b"",
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+        }
+
+    def _take(self, app: ASGI3Application) -> None:
         before: RequestResponseCycle | None = self.cycle
-        keep_alive = version != "1.0" and parser.should_keep_alive()
+        keep_alive = self.scope["http_version"] != "1.0" and self.parser.should_keep_alive()
         self.cycle = _Exchange(self, keep_alive=keep_alive)
         if before is None or before.response_complete:
-            self._start_asgi_task(self.cycle, self.app)
+            self._start_asgi_task(self.cycle, app)
         else:
             self.flow.pause_reading()
-            self.pipeline.appendleft((self.cycle, self.app))
+            self.pipeline.appendleft((self.cycle, app))
+
+    def _leave_to(self, app: ASGI3Application) -> None:
+        """Have an application answer what could not be answered at once."""
+        body, self._at_once, self._body = self._body, None, b""
+        self._scope()
+        self._take(app)
+        if body:
+            super().on_body(body)
 
     def on_body(self, body: bytes) -> None:
         """Some of the body is there, which is bounded where it is read."""
         self._held_back_bytes = 0
-        super().on_body(body)
+        if self._at_once is None:
+            super().on_body(body)
+        else:
+            self._body += body
 
     def on_message_complete(self) -> None:
         """The request is whole."""
         self._in_message = False
+        if self._at_once is not None:
+            answer = self._at_once(self.headers, self._body)
+            if isinstance(answer, tuple):
+                self._at_once, self._body = None, b""
+                self._may_answer_at_once = False
+                self._send(*answer)
+                return
+            self._leave_to(self.app if answer is None else answer)
         super().on_message_complete()
+
+    def _send(self, headers: bytes, body: bytes) -> None:
+        parts = [_OK]
+        for name, value in self.server_state.default_headers:
+            parts += (name, b": ", value, _END)
+        parts += (headers, _END)
+        if len(body) < _WORTH_TWO_PARTS:
+            parts.append(body)
+            self.transport.below.write(b"".join(parts))
+        else:
+            self.transport.below.writelines((b"".join(parts), body))
+        self._finish()
 
     def on_response_complete(self) -> None:
         """An answer is sent: take the next request that waits, or hang up if none comes in time."""
-        self.server_state.total_requests += 1
         if self.transport.is_closing():
+            self.server_state.total_requests += 1
             return
         self.flow.resume_reading()
         if self.pipeline:
+            self.server_state.total_requests += 1
             self._start_asgi_task(*self.pipeline.pop())
             return
+        self._finish()
+
+    def _finish(self) -> None:
+        self.server_state.total_requests += 1
         # One timer goes on over many requests, and looks at the time when it is up.
         self._idle_since = self.loop.time()
         if self.timeout_keep_alive_task is None:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import stamina
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -36,6 +36,8 @@ class Database(ABC):
 
     engine: str
     """Its kind: `sqlite` or `postgresql`."""
+    reads_at_once: ClassVar[bool] = False
+    """Whether `at_once` may have rows."""
 
     def __init__(self) -> None:
         self.on_commit: Callable[[], None] | None = None
@@ -134,6 +136,13 @@ class Database(ABC):
             return [await self.rows(connection, read) for read in reads]
 
         return await self.query(work, until)
+
+    def at_once(self, reads: Sequence[Bound]) -> list[Sequence[Sequence[Any]]] | None:
+        """The rows of some short statements, read while whoever asks waits; None if that can't be.
+
+        Nothing is wrong then: `fetch` has them, or a word for why not.
+        """
+        return None
 
     async def rows(self, connection: AsyncConnection, read: Bound) -> Sequence[Sequence[Any]]:
         """The rows of a statement by a connection that one has, as the driver has them."""

@@ -62,6 +62,7 @@ class SQLiteDatabase(Database):
     """
 
     engine = "sqlite"
+    reads_at_once = True
 
     def __init__(self, url: str, *, foreign_keys: bool, busy_timeout_s: float) -> None:
         super().__init__()
@@ -203,11 +204,13 @@ class SQLiteDatabase(Database):
             Unavailable: as for `read`.
             TimedOut: as for `read`.
         """
-        if short:
-            rows = self._inline.read(reads)
-            if rows is not None:
-                return rows
+        if short and (rows := self._inline.read(reads)) is not None:
+            return rows
         return await super().fetch(reads, until)
+
+    def at_once(self, reads: Sequence[Bound]) -> list[Sequence[Sequence[Any]]] | None:
+        """The rows of some short statements, by a connection that no thread has."""
+        return self._inline.read(reads)
 
     async def _fetched(self, driver: Any, read: Bound) -> Sequence[Sequence[Any]]:
         rows: Sequence[Sequence[Any]] = await driver.execute_fetchall(read.text, read.parameters)

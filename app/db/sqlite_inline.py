@@ -12,6 +12,8 @@ from app.domain import clock
 _LONGEST_S = 0.01
 _STEPS = 20_000  # of SQLite's machine; a few tenths of a millisecond
 _STATEMENTS = 512
+# Whether the file is still there; looking takes a good part of the time of a short read.
+_LOOK_EVERY_S = 0.05
 
 
 class InlineReader:
@@ -24,15 +26,18 @@ class InlineReader:
         self._path = str(path)
         self._connection: sqlite3.Connection | None = None
         self._until_s = 0.0
+        self._look_again_s = 0.0
 
     def read(self, reads: Sequence[Bound]) -> list[Sequence[Sequence[Any]]] | None:
         """The rows of each statement; None if they can't be had at once."""
-        # Whoever has taken the file away is told so by the other way. Not Path.exists, which takes
-        # a good part of the time of a short read.
-        if not os.path.exists(self._path):
-            self.close()
-            return None
-        self._until_s = clock.monotonic_s() + _LONGEST_S
+        now_s = clock.monotonic_s()
+        if now_s >= self._look_again_s:
+            # Whoever has taken the file away is told so by the other way.
+            if not os.path.exists(self._path):
+                self.close()
+                return None
+            self._look_again_s = now_s + _LOOK_EVERY_S
+        self._until_s = now_s + _LONGEST_S
         try:
             if self._connection is None:
                 self._connection = self._connect()

@@ -9,7 +9,7 @@ from app.db.database import Database
 from app.db.deadline import Deadline
 from app.domain.principal import Principal
 from app.graphql.compiler.arguments import Declined, Values
-from app.graphql.compiler.executing import Outcome, execute
+from app.graphql.compiler.executing import Outcome, execute, execute_at_once
 from app.graphql.compiler.roots import Where
 from app.graphql.errors import presentable
 from app.graphql.limits import Limits
@@ -60,6 +60,37 @@ class CompiledAnswers:
         if payer is not None:
             answer["extensions"] = {"cost": self._settled(prepared, variables, outcome, payer)}
         return answer
+
+    def at_once(
+        self, prepared: Prepared, variables: Values, caller: Principal, payer: Principal | None
+    ) -> bytes | None:
+        """The answer to an operation as JSON, if it can be had without waiting for anything.
+
+        If not, nothing has happened: `answer` has it, or its errors.
+
+        Args:
+            prepared: The operation.
+            variables: What the request has for its variables.
+            caller: Who asks.
+            payer: Whose budget its price was taken from, None if nobody's.
+        """
+        if prepared.compiled is None or prepared.changes:
+            return None
+        try:
+            roots, values = prepared.compiled.bind(variables)
+            most_values = self.limits.values
+            outcome = execute_at_once(roots, values, caller, self.database, most_values)
+        except Declined:
+            return None
+        except Exception:  # noqa: BLE001 (whatever fails for `answer` too, it has words for)
+            return None
+        if outcome is None:
+            return None
+        _COMPILED.inc()
+        if payer is None:
+            return f'{{"data":{outcome.json}}}'.encode()
+        cost = orjson.dumps(self._settled(prepared, variables, outcome, payer)).decode()
+        return f'{{"data":{outcome.json},"extensions":{{"cost":{cost}}}}}'.encode()
 
     def _settled(
         self, prepared: Prepared, variables: Values, outcome: Outcome, payer: Principal

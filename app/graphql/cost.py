@@ -102,6 +102,11 @@ class CostPlan:
         )
 
     @property
+    def takes_variables(self) -> bool:
+        """Whether variables decide what the operation asks for."""
+        return self._root.takes_variables
+
+    @property
     def is_shallow(self) -> bool:
         """Whether nothing inside of a page's elements counts, only how many they are."""
         return self._root.is_shallow
@@ -135,6 +140,10 @@ class _Selection:
             page_size = max(page_size, below.page_size)
             values += below.values
         return Measured(cost, nodes, page_size, values)
+
+    @property
+    def takes_variables(self) -> bool:
+        return any(field.takes_variables for field in self.varying)
 
     @property
     def is_shallow(self) -> bool:
@@ -190,6 +199,14 @@ class _Field:
         return Measured(cost, nodes, page_size, values)
 
     @property
+    def takes_variables(self) -> bool:
+        return (
+            (self.size is not None and self.size.takes_variables)
+            or self.own.takes_variables
+            or any(view.takes_variables for _, view in self.views)
+        )
+
+    @property
     def is_shallow(self) -> bool:
         return (
             all(field.is_page for field in self.own.varying)
@@ -234,6 +251,10 @@ class _Size:
 
     values: Sequence[ValueNode]
     default: int
+
+    @property
+    def takes_variables(self) -> bool:
+        return any(isinstance(node, VariableNode) for node in self.values)
 
     def of(self, variables: Mapping[str, Any]) -> int:
         for node in self.values:

@@ -16,6 +16,7 @@ from graphql import (
     GraphQLSyntaxError,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
+    OperationType,
     get_operation_ast,
     parse,
     specified_rules,
@@ -60,6 +61,11 @@ class Prepared:
     requested: Measured
     compiled: CompiledOperation | None
 
+    @property
+    def changes(self) -> bool:
+        """Whether it may change anything."""
+        return self.operation.operation is not OperationType.QUERY
+
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
@@ -70,9 +76,12 @@ class _Checked:
 
 
 class _Planned(NamedTuple):
+    """`always` is what is executed, if that does not depend on variables."""
+
     operation: OperationDefinitionNode
     cost: CostPlan
     compiled: CompiledOperation | None
+    always: Prepared | None
 
 
 class Operations:
@@ -110,19 +119,14 @@ class Operations:
             RequestError: a syntax or validation error, a limit, or no such operation.
         """
         checked = self._document(text)
-        if name not in checked.plans:
-            operation = _operation(checked.document, name)
-            checked.plans[name] = _Planned(
-                operation,
-                plan_cost(self._schema, checked.document, operation),
-                self._compiled(checked.document, operation),
-            )
-        operation, plan, compiled = checked.plans[name]
+        planned = checked.plans.get(name)
+        if planned is None:
+            planned = checked.plans[name] = self._planned(checked.document, name)
+        if planned.always is not None:
+            return planned.always
+        operation, plan, compiled, _ = planned
         requested = plan.requested(variables)
-        try:
-            check_size(requested, self._limits)
-        except LimitExceeded as error:
-            raise RequestError([error]) from None
+        self._check_size(requested)
         return Prepared(checked.document, operation, plan, requested, compiled)
 
     def check(self, text: str) -> DocumentNode:
@@ -160,6 +164,23 @@ class Operations:
         if errors:
             raise RequestError([_coded(invalid) for invalid in errors])
         return document
+
+    def _planned(self, document: DocumentNode, name: str | None) -> _Planned:
+        operation = _operation(document, name)
+        plan = plan_cost(self._schema, document, operation)
+        compiled = self._compiled(document, operation)
+        if plan.takes_variables:
+            return _Planned(operation, plan, compiled, None)
+        requested = plan.requested({})
+        self._check_size(requested)
+        always = Prepared(document, operation, plan, requested, compiled)
+        return _Planned(operation, plan, compiled, always)
+
+    def _check_size(self, requested: Measured) -> None:
+        try:
+            check_size(requested, self._limits)
+        except LimitExceeded as error:
+            raise RequestError([error]) from None
 
     def _compiled(
         self, document: DocumentNode, operation: OperationDefinitionNode

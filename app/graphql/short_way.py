@@ -5,6 +5,7 @@ is to be refused, takes the long way, which begins anew with the same body: noth
 then that counts.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -17,11 +18,11 @@ from app.domain.errors import AppError, Throttled
 from app.domain.nesting import holds_more, nests_deeper
 from app.domain.principal import Principal
 from app.graphql.endpoint import GraphQLEndpoint
-from app.graphql.limits import Limits
 from app.graphql.operations import Prepared, RequestError
 from app.graphql.requests import JSON, Refused, Streaming, negotiate, streaming
 
 _CONTENT_TYPES = {b"application/json", b"application/json; charset=utf-8"}
+_VARY = (b"vary", b"Accept")
 _MEMBERS = {"query", "variables", "operationName"}
 
 
@@ -33,10 +34,13 @@ class ShortWay:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        authorization = media_type = None
+        media_type = None
         if scope["method"] == "POST":
-            authorization, media_type = _plain_headers(scope)
-        if authorization is None or media_type is None:
+            headers = dict(scope["headers"])
+            # A header that is there twice is for the long way to make sense of.
+            if len(headers) == len(scope["headers"]):
+                media_type = _media_type(headers)
+        if media_type is None:
             await self.endpoint(scope, receive, send)
             return
         try:
@@ -46,77 +50,144 @@ class ShortWay:
             return
         if body is None:
             return
-        answer = await self._answer(body, authorization)
-        if answer is None:
+        content = await self._content(body, headers[b"authorization"])
+        if content is None:
             await self.endpoint(scope, _again(body, receive), send)
             return
-        content = orjson.dumps(answer)
-        headers = [
-            (b"vary", b"Accept"),
+        start = [
+            _VARY,
             (b"content-length", b"%d" % len(content)),
             (b"content-type", media_type),
         ]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.start", "status": 200, "headers": start})
         await send({"type": "http.response.body", "body": content})
 
-    async def _answer(self, body: bytes, authorization: str) -> dict[str, Any] | None:
-        """The answer, if the request is as plain as that."""
-        asked = _plain_request(body, self.endpoint.limits)
-        if asked is None or not self.endpoint.persisted.takes_any:
+    def at_once(
+        self, headers: Mapping[bytes, bytes], body: bytes
+    ) -> tuple[bytes, Sequence[tuple[bytes, bytes]]] | None:
+        """The answer to a POST and its headers, if it can be had without waiting for anything.
+
+        If not, nothing has happened that counts.
+
+        Args:
+            headers: Those of the request, each of which was there once.
+            body: Its body.
+        """
+        media_type = _media_type(headers)
+        if media_type is None or (asked := self._asked(body)) is None:
             return None
-        text, name, variables = asked
+        caller = self.endpoint.authenticator.at_once(headers[b"authorization"])
+        if caller is None:
+            return None
+        content = self._paid_at_once(*asked, caller)
+        if content is None:
+            return None
+        return content, (_VARY, (b"content-type", media_type))
+
+    async def _content(self, body: bytes, authorization: bytes) -> bytes | None:
+        """The answer, if the request is as plain as that."""
+        asked = self._asked(body)
+        if asked is None:
+            return None
+        authenticator = self.endpoint.authenticator
+        caller = authenticator.at_once(authorization)
+        if caller is None:
+            try:
+                caller = await authenticator.authenticate(authorization.decode("latin-1"))
+            except AppError:
+                return None
+        content = self._paid_at_once(*asked, caller)
+        # From here on nothing may begin anew but what was declined: it might be done twice.
+        return content or await self._paid(*asked, caller)
+
+    def _asked(self, body: bytes) -> tuple[Prepared, dict[str, Any]] | None:
+        """The operation of a plain body, and its variables, if it is compiled."""
+        plain = self._plain(body)
+        if plain is None or not self.endpoint.persisted.takes_any:
+            return None
+        text, name, variables = plain
         try:
             prepared = self.endpoint.operations.prepare(text, name, variables)
-            if prepared.compiled is None:
-                return None
-            authenticator = self.endpoint.authenticator
-            caller = authenticator.known(authorization)
-            if caller is None:
-                caller = await authenticator.authenticate(authorization)
-        except (RequestError, AppError):
+        except RequestError:
             return None
-        # From here on nothing may begin anew but what was declined: it might be done twice.
-        return await self._paid(prepared, variables, caller)
+        return None if prepared.compiled is None else (prepared, variables)
+
+    def _paid_at_once(
+        self, prepared: Prepared, variables: dict[str, Any], caller: Principal
+    ) -> bytes | None:
+        if prepared.changes:
+            return None
+        try:
+            payer = self._charge(prepared, caller)
+        except Throttled:
+            return None
+        content = self.endpoint.compiled.at_once(prepared, variables, caller, payer)
+        if content is None and payer is not None:
+            self.endpoint.budget.settle(payer, prepared.requested.cost)
+        return content
 
     async def _paid(
         self, prepared: Prepared, variables: dict[str, Any], caller: Principal
-    ) -> dict[str, Any] | None:
-        budget, cost = self.endpoint.budget, prepared.requested.cost
-        payer = caller if cost and budget.is_on else None
-        if payer is not None:
-            try:
-                budget.spend(payer, cost)
-            except Throttled:
-                return None
+    ) -> bytes | None:
+        try:
+            payer = self._charge(prepared, caller)
+        except Throttled:
+            return None
         answer = await self.endpoint.compiled.answer(prepared, variables, caller, payer)
-        if answer is None and payer is not None:
-            budget.settle(payer, cost)
-        return answer
+        if answer is not None:
+            return orjson.dumps(answer)
+        if payer is not None:
+            self.endpoint.budget.settle(payer, prepared.requested.cost)
+        return None
+
+    def _charge(self, prepared: Prepared, caller: Principal) -> Principal | None:
+        """Take the price from the caller's budget; None where there is none to take.
+
+        Raises:
+            Throttled: the budget does not hold as much.
+        """
+        cost = prepared.requested.cost
+        if not cost or not self.endpoint.budget.is_on:
+            return None
+        self.endpoint.budget.spend(caller, cost)
+        return caller
+
+    def _plain(self, body: bytes) -> tuple[str, str | None, dict[str, Any]] | None:
+        """Document, name and variables of a body that has nothing else, and is within limits."""
+        limits = self.endpoint.limits
+        if (
+            len(body) > limits.variables_bytes
+            or nests_deeper(body, limits.json_depth)
+            or holds_more(body, limits.json_values)
+        ):
+            return None
+        try:
+            asked = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return None
+        if type(asked) is not dict or not asked.keys() <= _MEMBERS:
+            return None
+        text, name, variables = map(asked.get, ("query", "operationName", "variables"))
+        if not isinstance(text, str) or not text or not isinstance(name, str | None):
+            return None
+        if variables is None:
+            variables = {}
+        return (text, name or None, variables) if isinstance(variables, dict) else None
 
 
-def _plain_headers(scope: Scope) -> tuple[str | None, bytes | None]:
-    """The key, and the media type to answer in; None where the long way must look."""
-    authorization = content_type = accept = None
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            if authorization is not None:
-                return None, None
-            authorization = value
-        elif name == b"content-type":
-            content_type = value
-        elif name == b"accept":
-            if accept is not None:
-                return None, None
-            accept = value
-        elif name == b"idempotency-key":
-            return None, None
-    if authorization is None or content_type not in _CONTENT_TYPES:
-        return None, None
-    return authorization.decode("latin-1"), _media_type(accept)
+def _media_type(headers: Mapping[bytes, bytes]) -> bytes | None:
+    """The media type to answer in; None where the long way must look."""
+    if (
+        b"authorization" not in headers
+        or headers.get(b"content-type") not in _CONTENT_TYPES
+        or b"idempotency-key" in headers
+    ):
+        return None
+    return _negotiated(headers.get(b"accept"))
 
 
 @lru_cache(maxsize=256)
-def _media_type(accept: bytes | None) -> bytes | None:
+def _negotiated(accept: bytes | None) -> bytes | None:
     """What to answer in; None where it is not to be had, or might be a stream."""
     if accept is None:
         return JSON.encode()
@@ -125,28 +196,6 @@ def _media_type(accept: bytes | None) -> bytes | None:
         return None if streaming(text) is not Streaming.NEVER else negotiate(text).encode()
     except Refused:
         return None
-
-
-def _plain_request(body: bytes, limits: Limits) -> tuple[str, str | None, dict[str, Any]] | None:
-    """Document, name and variables of a body that has nothing else, and is within all limits."""
-    if (
-        len(body) > limits.variables_bytes
-        or nests_deeper(body, limits.json_depth)
-        or holds_more(body, limits.json_values)
-    ):
-        return None
-    try:
-        asked = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    if type(asked) is not dict or not asked.keys() <= _MEMBERS:
-        return None
-    text, name, variables = map(asked.get, ("query", "operationName", "variables"))
-    if not isinstance(text, str) or not text or not isinstance(name, str | None):
-        return None
-    if variables is None:
-        variables = {}
-    return (text, name or None, variables) if isinstance(variables, dict) else None
 
 
 async def _body(receive: Receive) -> bytes | None:

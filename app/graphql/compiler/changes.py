@@ -12,7 +12,7 @@ from app.domain.order import EventSource, NewOrder
 from app.domain.principal import Principal, Scope
 from app.graphql.compiler.arguments import Declined, Values
 from app.graphql.compiler.roots import Answer, Field, Root, Where, select_orders
-from app.graphql.compiler.rows import Renderer, RowPlan
+from app.graphql.compiler.rows import OneRow, RowPlan
 from app.graphql.compiler.selection import below
 from app.graphql.errors import user_errors
 from app.graphql.idempotency_key import names_a_deleted_order
@@ -36,11 +36,11 @@ class AddOrder(Root):
         self._errors: dict[str, Sequence[tuple[str, str]]] = {}
         self._parts: list[tuple[str, str]] = []
         kind = rows.kind("AddOrderPayload")
-        self._renderers: dict[str, Renderer] = {}
+        self._renderers: dict[str, OneRow] = {}
         for key, found in rows.fields(RowPlan(), kind, field.nodes).items():
             name = found[0].name.value
             if name == "order":
-                self._renderers[key] = rows.order(self._plan, found)
+                self._renderers[key] = rows.order(self._plan, found).one
             elif name == "userErrors":
                 members = rows.selector.fields(rows.kind("UserError"), below(found))
                 self._errors[key] = [(one, of[0].name.value) for one, of in members.items()]
@@ -66,7 +66,7 @@ class AddOrder(Root):
             json = self._payload_of(None, error.problems)
         else:
             json = self._payload_of(row, ())
-        return Answer(json, 0, orjson.loads(json))
+        return Answer((json,), 0, orjson.loads(json))
 
     def _placing(self, caller: Principal, new: NewOrder, key: str | None) -> Steps[Row]:
         order = yield from order_placing.placing(

@@ -1,19 +1,18 @@
 """Answering a compiled operation: its root fields one after the other, each by its statements."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import GraphQLError
 
+from app.db.database import Database
 from app.domain.principal import Principal
 from app.graphql.compiler.arguments import Declined, Values
 from app.graphql.compiler.compiling import CompiledRoot
-from app.graphql.compiler.roots import Answer, Where
+from app.graphql.compiler.roots import Answer, ReadingRoot, Where, close
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of an operation.
 
     `json` is the answer's data; `outline` is the same as far as its price depends on it, see
@@ -39,7 +38,7 @@ async def execute(
     Raises:
         Declined: it is not for the compiler, and nothing was changed.
     """
-    parts: list[str] = []
+    pieces = ["{"]
     outline: dict[str, Any] = {}
     errors: list[GraphQLError] = []
     values = 0
@@ -53,12 +52,49 @@ async def execute(
             if not is_nullable:
                 return Outcome(None, None, errors)
             answer = _NULL
-        parts.append(f'"{key}":{answer.json}')
+        pieces.append(f'"{key}":')
+        pieces += answer.pieces
+        pieces.append(",")
         outline[key] = answer.outline
         values += answer.values
     if values > where.most_values:
         raise Declined
-    return Outcome(f"{{{','.join(parts)}}}", outline, errors)
+    close(pieces)
+    return Outcome("".join(pieces), outline, errors)
 
 
-_NULL = Answer("null", 0, None)
+def execute_at_once(
+    roots: Sequence[CompiledRoot],
+    variables: Values,
+    caller: Principal | None,
+    database: Database,
+    most_values: int,
+) -> Outcome | None:
+    """Answer an operation without waiting for anything; None if that can't be.
+
+    Nothing is changed then, and `execute` has the answer, or its errors.
+
+    Raises:
+        Declined: it is not for the compiler.
+    """
+    pieces = ["{"]
+    outline: dict[str, Any] = {}
+    values = 0
+    for key, _, _, root in roots:
+        if not isinstance(root, ReadingRoot) or (root.reads and not database.reads_at_once):
+            return None
+        answer = root.at_once(caller, variables, database)
+        if answer is None:
+            return None
+        pieces.append(f'"{key}":')
+        pieces += answer.pieces
+        pieces.append(",")
+        outline[key] = answer.outline
+        values += answer.values
+    if values > most_values:
+        raise Declined
+    close(pieces)
+    return Outcome("".join(pieces), outline)
+
+
+_NULL = Answer(("null",), 0, None)

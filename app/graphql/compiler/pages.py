@@ -24,10 +24,11 @@ from app.graphql.compiler.roots import (
     Reading,
     ReadingRoot,
     Reads,
+    close,
     select_orders,
     values_of_items,
 )
-from app.graphql.compiler.rows import Renderer, Row, RowPlan, Rows
+from app.graphql.compiler.rows import OneRow, Row, RowPlan, Rows
 from app.graphql.inputs import OrderFilter
 from app.graphql.pagination import encode_cursor, page_from_arguments
 from app.services.order_queries import (
@@ -80,7 +81,8 @@ class OrderPages(ReadingRoot):
         given = self._arguments(variables)
         sort: OrderSort = given["sort"]
         try:
-            conditions = (given.get("filter") or _NO_FILTER).conditions(owner)
+            wanted: OrderFilter | None = given.get("filter")
+            conditions = wanted.conditions(owner) if wanted is not None else Conditions(owner)
             page = page_from_arguments(
                 given.get("first"), given.get("after"), given.get("last"), given.get("before"), sort
             )
@@ -90,11 +92,16 @@ class OrderPages(ReadingRoot):
             raise Declined
         meaning = meaning_of(caller, conditions)
         shown = yield from self._look_up(meaning, page, sort)
-        parts = [lead + part(shown) for lead, part in self._parts]
-        json = f"{{{','.join(parts)}}}"
+        pieces = ["{"]
+        for lead, part in self._parts:
+            pieces.append(lead)
+            pieces += part(shown)
+            pieces.append(",")
+        close(pieces)
         count = len(shown.rows)
-        values = count * self._plan.values + values_of_items(json, self._plan)
-        return Answer(json, values, dict.fromkeys(self._list_keys, range(count)))
+        characters = sum(map(len, pieces))
+        values = count * self._plan.values + values_of_items(characters, pieces, self._plan)
+        return Answer(pieces, values, dict.fromkeys(self._list_keys, range(count)))
 
     def _look_up(
         self, meaning: Meaning, page: Page, sort: OrderSort
@@ -167,17 +174,17 @@ class OrderPages(ReadingRoot):
                 plan = self._element_plan()
                 render = rows.order(plan, nodes)
                 self._plan.values += plan.values
-                self._plan.take_in(plan.item_values, plan.item_density)
-                return lambda shown: f"[{','.join(map(render, shown.rows))}]"
+                self._plan.take_in(plan)
+                return lambda shown: ["[", *render.many(shown.rows), "]"]
             case "edges":
                 return self._edges(rows, nodes)
             case "pageInfo":
                 return self._page_info(rows, nodes)
             case "totalCount":
                 self._wants_total = True
-                return lambda shown: str(shown.total)
+                return lambda shown: (str(shown.total),)
             case "__typename":
-                return lambda _shown: f'"{kind.name}"'
+                return lambda _shown: (f'"{kind.name}"',)
         raise Declined
 
     def _element_plan(self) -> RowPlan:
@@ -194,27 +201,27 @@ class OrderPages(ReadingRoot):
                     self._has_cursors = True
                     members.append((lead, _cursor))
                 case "node":
-                    members.append((lead, _of_row(rows.order(plan, found))))
+                    members.append((lead, _of_row(rows.order(plan, found).one)))
                 case "__typename":
                     members.append((lead, lambda _row, _sort: f'"{kind.name}"'))
                 case _:
                     raise Declined
         self._plan.values += plan.values
-        self._plan.take_in(plan.item_values, plan.item_density)
+        self._plan.take_in(plan)
 
-        def edges(shown: _Shown) -> str:
+        def edges(shown: _Shown) -> Sequence[str]:
             sort = shown.sort
             made = [
                 f"{{{','.join([lead + member(row, sort) for lead, member in members])}}}"
                 for row in shown.rows
             ]
-            return f"[{','.join(made)}]"
+            return "[", ",".join(made), "]"
 
         return edges
 
     def _page_info(self, rows: Rows, nodes: Sequence[FieldNode]) -> "_Part":
         kind = rows.kind("PageInfo")
-        members: list[tuple[str, _Part]] = []
+        members: list[tuple[str, Callable[[_Shown], str]]] = []
         for key, found in rows.fields(RowPlan(), kind, nodes).items():
             name = found[0].name.value
             if name in {"startCursor", "endCursor"}:
@@ -224,7 +231,7 @@ class OrderPages(ReadingRoot):
             elif name == "hasPreviousPage":
                 self._wants_previous = True
             members.append((f'"{key}":', _PAGE_INFO[name]))
-        return lambda shown: f"{{{','.join([lead + member(shown) for lead, member in members])}}}"
+        return lambda shown: ("{", ",".join([lead + made(shown) for lead, made in members]), "}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,9 +245,9 @@ class _Shown:
     has_previous: bool
 
 
-_Part: TypeAlias = Callable[[_Shown], str]
+_Part: TypeAlias = Callable[[_Shown], Sequence[str]]
+"""What makes a member of a page, in pieces."""
 
-_NO_FILTER = OrderFilter()
 _NO_CONDITIONS = Conditions()
 
 
@@ -249,7 +256,7 @@ def _cursor(row: Row, sort: OrderSort) -> str:
     return f'"{encode_cursor(Position(key, row[1]), sort)}"'
 
 
-def _of_row(render: Renderer) -> Callable[[Row, OrderSort], str]:
+def _of_row(render: OneRow) -> Callable[[Row, OrderSort], str]:
     return lambda row, _sort: render(row)
 
 
@@ -261,7 +268,7 @@ def _boolean(value: bool) -> str:
     return "true" if value else "false"
 
 
-_PAGE_INFO: Mapping[str, _Part] = {
+_PAGE_INFO: Mapping[str, Callable[[_Shown], str]] = {
     "startCursor": lambda shown: _end_cursor(shown, 0),
     "endCursor": lambda shown: _end_cursor(shown, -1),
     "hasNextPage": lambda shown: _boolean(shown.has_next),

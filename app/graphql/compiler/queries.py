@@ -18,6 +18,7 @@ from app.graphql.compiler.roots import (
     ReadingRoot,
     Reads,
     Root,
+    close,
     select_orders,
     values_of_items,
 )
@@ -29,8 +30,10 @@ from app.services.order_queries import matching_orders, meaning_of
 class TypeName(ReadingRoot):
     """`__typename`: needs no key, and reads nothing."""
 
+    reads = False
+
     def __init__(self, field: Field) -> None:
-        self._answer = Answer(f'"{field.parent.name}"', 0, None)
+        self._answer = Answer((f'"{field.parent.name}"',), 0, None)
 
     def read(self, caller: Principal | None, variables: Values) -> Reading:
         """The name of the root type."""
@@ -45,7 +48,7 @@ class OneOrder(ReadingRoot):
         self._arguments = field.arguments()
         self._engine = field.rows.spelling.engine
         self._plan = RowPlan()
-        self._render = field.rows.order(self._plan, field.nodes)
+        self._render = field.rows.order(self._plan, field.nodes).one
         self._statements: dict[bool, Prepared] = {}
 
     def read(self, caller: Principal | None, variables: Values) -> Reading:
@@ -67,9 +70,9 @@ class OneOrder(ReadingRoot):
         bound = statement.bind(self._engine, {"user": caller.user_id, "ids_1": order_id})
         (rows,) = yield Reads((bound,), short=True)
         if not rows:
-            return Answer("null", 0, None)
-        json = self._render(rows[0])
-        return Answer(json, values_of_items(json, self._plan), NOTHING)
+            return Answer(("null",), 0, None)
+        pieces = (self._render(rows[0]),)
+        return Answer(pieces, values_of_items(len(pieces[0]), pieces, self._plan), NOTHING)
 
 
 class Me(ReadingRoot):
@@ -111,16 +114,19 @@ class Me(ReadingRoot):
         (rows,) = yield Reads((bound,), short=True)
         if not rows:
             raise Declined
-        parts, values, outline = [], 0, {}
+        pieces, values, outline = ["{"], 0, {}
         for key, member in self._members:
             if isinstance(member, int):
-                parts.append(rows[0][member][1:-1])
-                continue
-            answer = yield from member.of_user(caller.user_id, caller, variables)
-            parts.append(f'"{key}":{answer.json}')
-            values += answer.values
-            outline[key] = answer.outline
-        return Answer(f"{{{','.join(parts)}}}", values, outline)
+                pieces.append(rows[0][member][1:-1])
+            else:
+                answer = yield from member.of_user(caller.user_id, caller, variables)
+                pieces.append(f'"{key}":')
+                pieces += answer.pieces
+                values += answer.values
+                outline[key] = answer.outline
+            pieces.append(",")
+        close(pieces)
+        return Answer(pieces, values, outline)
 
 
 class AnyNode(ReadingRoot):
@@ -153,7 +159,7 @@ class AnyNode(ReadingRoot):
         (rows,) = yield Reads((bound,), short=True)
         if not rows:
             raise Declined
-        return Answer(rows[0][0], 0, NOTHING)
+        return Answer((rows[0][0],), 0, NOTHING)
 
 
 QUERIES: Mapping[str, Callable[[Field], Root]] = {

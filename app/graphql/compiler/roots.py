@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from graphql import FieldNode, GraphQLObjectType
 from sqlalchemy import Select, literal_column, select
@@ -26,15 +26,20 @@ class Reads(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The JSON of a root field, and how many values it has at the most.
+    """The JSON of a root field, in pieces, and how many values it has at the most.
 
+    The pieces are put together once, at the end: a large answer is not copied at each level.
     `outline` is the same value as far as its price depends on it: objects and lengths of lists.
     """
 
-    json: str
+    pieces: Sequence[str]
     values: int
     outline: Any
 
+
+# Reckoning by length takes no time, and says up to three times too many. Where an answer may have
+# fewer values than this, one that has too many for its length is left to the library.
+_WORTH_COUNTING = 10_000
 
 NOTHING: Mapping[str, Any] = {}
 """The outline of an object of which nothing counts."""
@@ -75,6 +80,9 @@ class Where:
 class ReadingRoot(Root):
     """A root field that only reads."""
 
+    reads: ClassVar[bool] = True
+    """Whether it reads anything at all."""
+
     @abstractmethod
     def read(self, caller: Principal | None, variables: Values) -> Reading:
         """Ask for rows, and make the field's answer of them.
@@ -82,6 +90,26 @@ class ReadingRoot(Root):
         Raises:
             Declined: as for `answer`.
         """
+
+    def at_once(
+        self, caller: Principal | None, variables: Values, database: Database
+    ) -> Answer | None:
+        """Answer the field without waiting for anything; None if that can't be.
+
+        Raises:
+            Declined: as for `answer`.
+        """
+        reading = self.read(caller, variables)
+        try:
+            reads = next(reading)
+            while True:
+                rows = database.at_once(reads.statements) if reads.short else None
+                if rows is None:
+                    return None
+                reads = reading.send(rows)
+        except StopIteration as done:
+            found: Answer = done.value
+            return found
 
     async def answer(self, caller: Principal | None, variables: Values, where: Where) -> Answer:
         """Read, and answer the field."""
@@ -118,8 +146,24 @@ def select_orders(columns: Sequence[str]) -> Select[*tuple[Any, ...]]:
     return select(*map(literal_column, columns or ["1"])).select_from(tables.Order)
 
 
-def values_of_items(json: str, plan: RowPlan) -> int:
-    """How many values the items of an answer have at the most, and its long texts."""
-    # No item has fewer objects than its list is reckoned with: the braces can't be too few.
-    items = math.ceil(json.count("{") * plan.item_density) if plan.item_density else 0
-    return items + len(json) // 100
+def close(pieces: list[str]) -> None:
+    """End an object: its beginning, and its members with a comma after each."""
+    if len(pieces) > 1:
+        pieces.pop()
+    pieces.append("}")
+
+
+def values_of_items(characters: int, pieces: Sequence[str], plan: RowPlan) -> int:
+    """How many values the items of an answer have at the most, and its long texts.
+
+    Args:
+        characters: How long the answer is.
+        pieces: The answer.
+        plan: How its objects are read.
+    """
+    items = math.ceil(characters * plan.item_share)
+    if items > _WORTH_COUNTING:
+        # No item has fewer objects than its list is reckoned with: the braces can't be too few.
+        objects = sum([piece.count("{") for piece in pieces])
+        items = min(items, math.ceil(objects * plan.item_density))
+    return items + characters // 100

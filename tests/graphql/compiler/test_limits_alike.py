@@ -187,6 +187,8 @@ async def test_a_database_that_is_away(database_url: str, monkeypatch: pytest.Mo
         def gone(*_: object, **__: object) -> Any:
             raise Unavailable(Fault("the database", "it is away"))
 
+        for kind in Database.__subclasses__():
+            monkeypatch.setattr(kind, "at_once", lambda *_: None)
         # First only what reads orders finds nobody there, then also what looks up keys again.
         for away, ways in ((("query", "fetch"), {"compiled"}), (("read",), {"declined"})):
             for kind, name in product(Database.__subclasses__(), away):

@@ -35,6 +35,7 @@ def _noted_reads() -> Iterator[list[Bound]]:
 
     with pytest.MonkeyPatch.context() as patch:
         for kind in Database.__subclasses__():
+            patch.setattr(kind, "reads_at_once", False)
             if "fetch" in vars(kind):
                 patch.setattr(kind, "fetch", noting(kind))
         patch.setattr(Database, "fetch", noting(Database))
