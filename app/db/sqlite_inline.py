@@ -9,8 +9,11 @@ from typing import Any
 from app.db.prepared import Bound
 from app.domain import clock
 
+# Of the processor, as what it does for others meanwhile says nothing of the read; and in all, for
+# a slow disk.
 _LONGEST_S = 0.01
-_STEPS = 20_000  # of SQLite's machine; a few tenths of a millisecond
+_LONGEST_WAIT_S = 0.1
+_STEPS = 50_000  # of SQLite's machine; some two milliseconds
 _STATEMENTS = 512
 # Whether the file is still there; looking takes a good part of the time of a short read.
 _LOOK_EVERY_S = 0.05
@@ -25,8 +28,9 @@ class InlineReader:
     def __init__(self, path: Path) -> None:
         self._path = str(path)
         self._connection: sqlite3.Connection | None = None
-        self._until_s = 0.0
         self._look_again_s = 0.0
+        # Of the current read: when it is late, in time of the processor and in all.
+        self._late_s: tuple[float, float] | None = None
 
     def read(self, reads: Sequence[Bound]) -> list[Sequence[Sequence[Any]]] | None:
         """The rows of each statement; None if they can't be had at once."""
@@ -37,7 +41,7 @@ class InlineReader:
                 self.close()
                 return None
             self._look_again_s = now_s + _LOOK_EVERY_S
-        self._until_s = now_s + _LONGEST_S
+        self._late_s = None
         try:
             if self._connection is None:
                 self._connection = self._connect()
@@ -58,7 +62,11 @@ class InlineReader:
         return connection
 
     def _is_late(self) -> bool:
-        return clock.monotonic_s() > self._until_s
+        now_s, busy_s = clock.monotonic_s(), clock.busy_s()
+        if self._late_s is None:
+            self._late_s = (busy_s + _LONGEST_S, now_s + _LONGEST_WAIT_S)
+            return False
+        return busy_s > self._late_s[0] or now_s > self._late_s[1]
 
 
 def connect_driver(path: Path | str, *pragmas: str) -> sqlite3.Connection:

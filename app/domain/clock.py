@@ -18,6 +18,11 @@ def monotonic_s() -> float:
     return time.monotonic()
 
 
+def busy_s() -> float:
+    """Seconds that the processor has spent on this thread."""
+    return time.thread_time()
+
+
 def cut_to_milliseconds(instant: datetime) -> datetime:
     """The same instant without the microseconds below a millisecond."""
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)

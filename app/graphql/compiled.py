@@ -53,8 +53,10 @@ class CompiledAnswers:
         except Declined:
             return None
         _COMPILED.inc()
-        json = outcome.json
-        answer: dict[str, Any] = {"data": None if json is None else orjson.Fragment(json)}
+        pieces = outcome.pieces
+        answer: dict[str, Any] = {
+            "data": None if pieces is None else orjson.Fragment("".join(pieces))
+        }
         if outcome.errors:
             answer["errors"] = [presentable(error).formatted for error in outcome.errors]
         if payer is not None:
@@ -74,7 +76,7 @@ class CompiledAnswers:
             caller: Who asks.
             payer: Whose budget its price was taken from, None if nobody's.
         """
-        if prepared.compiled is None or prepared.changes:
+        if prepared.compiled is None or prepared.compiled.changes:
             return None
         try:
             roots, values = prepared.compiled.bind(variables)
@@ -84,13 +86,14 @@ class CompiledAnswers:
             return None
         except Exception:  # noqa: BLE001 (whatever fails for `answer` too, it has words for)
             return None
-        if outcome is None:
+        if outcome is None or outcome.pieces is None:
             return None
         _COMPILED.inc()
         if payer is None:
-            return f'{{"data":{outcome.json}}}'.encode()
+            return "".join(['{"data":', *outcome.pieces, "}"]).encode()
         cost = orjson.dumps(self._settled(prepared, variables, outcome, payer)).decode()
-        return f'{{"data":{outcome.json},"extensions":{{"cost":{cost}}}}}'.encode()
+        end = f',"extensions":{{"cost":{cost}}}}}'
+        return "".join(['{"data":', *outcome.pieces, end]).encode()
 
     def _settled(
         self, prepared: Prepared, variables: Values, outcome: Outcome, payer: Principal
@@ -98,8 +101,8 @@ class CompiledAnswers:
         """What it cost, when what was taken too much is given back."""
         requested = prepared.requested.cost
         data: Any = outcome.outline
-        if outcome.json is not None and not prepared.plan.is_shallow:
-            data = orjson.loads(outcome.json)
+        if outcome.pieces is not None and not prepared.plan.is_shallow:
+            data = orjson.loads("".join(outcome.pieces))
         actual = prepared.plan.actual(variables, data)
         return cost_of(requested, actual, self.budget.settle(payer, requested - actual))
 

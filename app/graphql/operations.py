@@ -16,7 +16,6 @@ from graphql import (
     GraphQLSyntaxError,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
-    OperationType,
     get_operation_ast,
     parse,
     specified_rules,
@@ -60,11 +59,6 @@ class Prepared:
     plan: CostPlan
     requested: Measured
     compiled: CompiledOperation | None
-
-    @property
-    def changes(self) -> bool:
-        """Whether it may change anything."""
-        return self.operation.operation is not OperationType.QUERY
 
 
 @dataclass(frozen=True, slots=True)

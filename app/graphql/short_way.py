@@ -115,7 +115,7 @@ class ShortWay:
     def _paid_at_once(
         self, prepared: Prepared, variables: dict[str, Any], caller: Principal
     ) -> bytes | None:
-        if prepared.changes:
+        if prepared.compiled is None or prepared.compiled.changes:
             return None
         try:
             payer = self._charge(prepared, caller)

@@ -5,7 +5,8 @@ well, such as a number for an id. Whatever they decline, the library coerces, or
 words.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -48,6 +49,30 @@ class Declined(Exception):
     """
 
 
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Makes the arguments of a field, or the fields of an input, of an operation's variables."""
+
+    fixed: Values
+    varying: Sequence[tuple[str, Callable[[Values], Any]]]
+
+    @property
+    def are_fixed(self) -> bool:
+        """Whether they are the same whatever the variables are."""
+        return not self.varying
+
+    def __call__(self, variables: Values) -> Values:
+        """What they are."""
+        if not self.varying:
+            return self.fixed
+        values = {**self.fixed}
+        for name, value_of in self.varying:
+            value = value_of(variables)
+            if value is not Undefined:
+                values[name] = value
+        return values
+
+
 def variables_of(
     schema: GraphQLSchema, operation: OperationDefinitionNode
 ) -> Callable[[Values], Values]:
@@ -81,7 +106,7 @@ def variables_of(
     return coerced
 
 
-def arguments_of(field: GraphQLField, nodes: Mapping[str, ValueNode]) -> Callable[[Values], Values]:
+def arguments_of(field: GraphQLField, nodes: Mapping[str, ValueNode]) -> Members:
     """What makes a field's arguments of the operation's variables.
 
     Args:
@@ -213,7 +238,7 @@ _SCALARS: Mapping[str, Callable[[Any], Any]] = {
 def _members(
     fields: Mapping[str, GraphQLArgument] | Mapping[str, GraphQLInputField],
     nodes: Mapping[str, ValueNode],
-) -> Callable[[Values], Values]:
+) -> Members:
     """What makes the arguments of a field, or the fields of an input, of variables."""
     fixed = {
         name: field.default_value
@@ -234,17 +259,7 @@ def _members(
         else:
             fixed[name] = _coercion(field.type)(value_from_ast_untyped(node))
 
-    def made(variables: Values) -> Values:
-        if not varying:
-            return fixed
-        values = dict(fixed)
-        for name, value_of in varying:
-            value = value_of(variables)
-            if value is not Undefined:
-                values[name] = value
-        return values
-
-    return made
+    return Members(fixed, varying)
 
 
 def _has_variables(node: ValueNode) -> bool:

@@ -60,6 +60,8 @@ class CompiledOperation:
         kind = schema.get_root_type(operation.operation)
         if kind is None or operation.operation not in _ROOTS or operation.directives:
             raise Declined
+        self.changes = operation.operation is OperationType.MUTATION
+        """Whether it changes anything."""
         self._kind = kind
         self._schema = schema
         self._operation = operation
@@ -70,11 +72,6 @@ class CompiledOperation:
         self._variants: dict[tuple[object, ...], Sequence[CompiledRoot]] = {}
         if not self._flags:
             self._variants[()] = self._roots({})
-
-    @property
-    def changes(self) -> bool:
-        """Whether it changes anything."""
-        return self._operation.operation is OperationType.MUTATION
 
     def bind(self, given: Values) -> tuple[Sequence[CompiledRoot], Values]:
         """The root fields for a request's variables, and these as resolvers get them.

@@ -9,17 +9,17 @@ from app.db.database import Database
 from app.domain.principal import Principal
 from app.graphql.compiler.arguments import Declined, Values
 from app.graphql.compiler.compiling import CompiledRoot
-from app.graphql.compiler.roots import Answer, ReadingRoot, Where, close
+from app.graphql.compiler.roots import Answer, Where, close
 
 
 class Outcome(NamedTuple):
     """What became of an operation.
 
-    `json` is the answer's data; `outline` is the same as far as its price depends on it, see
-    `roots.Answer`. Both are None when a field failed that can't be null.
+    `pieces` are the JSON of the answer's data; `outline` is the same as far as its price depends on
+    it, see `roots.Answer`. Both are None when a field failed that can't be null.
     """
 
-    json: str | None
+    pieces: Sequence[str] | None
     outline: dict[str, Any] | None
     errors: Sequence[GraphQLError] = ()
 
@@ -60,7 +60,7 @@ async def execute(
     if values > where.most_values:
         raise Declined
     close(pieces)
-    return Outcome("".join(pieces), outline, errors)
+    return Outcome(pieces, outline, errors)
 
 
 def execute_at_once(
@@ -81,8 +81,6 @@ def execute_at_once(
     outline: dict[str, Any] = {}
     values = 0
     for key, _, _, root in roots:
-        if not isinstance(root, ReadingRoot) or (root.reads and not database.reads_at_once):
-            return None
         answer = root.at_once(caller, variables, database)
         if answer is None:
             return None
@@ -94,7 +92,7 @@ def execute_at_once(
     if values > most_values:
         raise Declined
     close(pieces)
-    return Outcome("".join(pieces), outline)
+    return Outcome(pieces, outline)
 
 
 _NULL = Answer(("null",), 0, None)

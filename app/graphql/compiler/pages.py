@@ -4,7 +4,7 @@ Which orders are meant, and who may see them, is `app.services.order_queries`' t
 other read.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -31,8 +31,8 @@ from app.graphql.compiler.roots import (
 from app.graphql.compiler.rows import OneRow, Row, RowPlan, Rows
 from app.graphql.inputs import OrderFilter
 from app.graphql.pagination import encode_cursor, page_from_arguments
+from app.services.order_queries import OrderFilter as Conditions
 from app.services.order_queries import (
-    Meaning,
     OrderSort,
     Page,
     Position,
@@ -41,9 +41,9 @@ from app.services.order_queries import (
     meaning_of,
     page_of,
 )
-from app.services.order_queries import OrderFilter as Conditions
 
 _MAX_SHAPES = 64
+_MAX_CALLERS = 256
 
 
 class OrderPages(ReadingRoot):
@@ -57,6 +57,8 @@ class OrderPages(ReadingRoot):
         self._parts: list[tuple[str, _Part]] = []
         self._list_keys: list[str] = []
         self._statements: dict[object, Prepared] = {}
+        # What the same arguments led to, by whose orders and who asks.
+        self._asked_before: dict[tuple[UserId | None, UserId, bool], _Asked] = {}
         self._has_cursors = self._wants_total = self._wants_next = self._wants_previous = False
         rows, kind = field.rows, field.rows.kind("OrderConnection")
         columns = self._plan.columns
@@ -78,7 +80,30 @@ class OrderPages(ReadingRoot):
         """The page of one user's orders, or of all that the caller may see."""
         if caller is None or Scope.ORDERS_READ not in caller.scopes:
             raise Declined
-        given = self._arguments(variables)
+        about = (owner, caller.user_id, caller.is_admin) if self._arguments.are_fixed else None
+        asked = self._asked_before.get(about) if about is not None else None
+        if asked is None:
+            asked = self._asked(owner, caller, self._arguments(variables))
+            if about is not None and len(self._asked_before) < _MAX_CALLERS:
+                self._asked_before[about] = asked
+        shown = self._shown((yield asked.reads), asked)
+        pieces = ["{"]
+        for lead, part in self._parts:
+            pieces.append(lead)
+            pieces += part(shown)
+            pieces.append(",")
+        close(pieces)
+        count = len(shown.rows)
+        characters = sum(map(len, pieces))
+        values = count * self._plan.values + values_of_items(characters, pieces, self._plan)
+        return Answer(pieces, values, dict.fromkeys(self._list_keys, range(count)))
+
+    def _asked(self, owner: UserId | None, caller: Principal, given: Values) -> "_Asked":
+        """What to read for some arguments.
+
+        Raises:
+            Declined: they are not for the compiler.
+        """
         sort: OrderSort = given["sort"]
         try:
             wanted: OrderFilter | None = given.get("filter")
@@ -91,21 +116,6 @@ class OrderPages(ReadingRoot):
         if conditions.customer_ids is not None and not caller.is_admin:
             raise Declined
         meaning = meaning_of(caller, conditions)
-        shown = yield from self._look_up(meaning, page, sort)
-        pieces = ["{"]
-        for lead, part in self._parts:
-            pieces.append(lead)
-            pieces += part(shown)
-            pieces.append(",")
-        close(pieces)
-        count = len(shown.rows)
-        characters = sum(map(len, pieces))
-        values = count * self._plan.values + values_of_items(characters, pieces, self._plan)
-        return Answer(pieces, values, dict.fromkeys(self._list_keys, range(count)))
-
-    def _look_up(
-        self, meaning: Meaning, page: Page, sort: OrderSort
-    ) -> Generator[Reads, list[Sequence[Row]], "_Shown"]:
         shape, values = meaning.shape, meaning.parameters
         page_shape = (shape, sort, page.from_end, page.after is None, page.before is None)
         values["limit"] = page.size + 1
@@ -137,19 +147,24 @@ class OrderPages(ReadingRoot):
         # Of all customers only the first pages are sure to be near.
         is_plain = meaning.conditions == _NO_CONDITIONS and not self._wants_total
         short = shape is not None and (meaning.users is not None or is_plain)
-        found = yield Reads(reads, short)
+        return _Asked(Reads(reads, short), page, sort, before is not None, after is not None)
+
+    def _shown(self, found: list[Sequence[Row]], asked: "_Asked") -> "_Shown":
+        """What was found of it."""
         rows, *others = found
+        page = asked.page
         total = others.pop(0)[0][0] if self._wants_total else 0
-        has_previous = bool(others.pop(0)[0][0]) if before is not None else False
-        has_next = bool(others.pop(0)[0][0]) if after is not None else False
+        has_previous = bool(others.pop(0)[0][0]) if asked.looks_before else False
+        has_next = bool(others.pop(0)[0][0]) if asked.looks_after else False
         more = len(rows) > page.size
-        rows = rows[: page.size]
+        if more:
+            rows = rows[: page.size]
         if page.from_end:
             rows = rows[::-1]
             has_previous = has_previous or more
         else:
             has_next = has_next or more
-        return _Shown(rows, sort, total, has_next, has_previous)
+        return _Shown(rows, asked.sort, total, has_next, has_previous)
 
     def _bound(
         self, shape: object, make: Callable[[], Select[*tuple[Any, ...]]], values: Mapping[str, Any]
@@ -232,6 +247,17 @@ class OrderPages(ReadingRoot):
                 self._wants_previous = True
             members.append((f'"{key}":', _PAGE_INFO[name]))
         return lambda shown: ("{", ",".join([lead + made(shown) for lead, made in members]), "}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What to read for a page, and whether that is also what is before or after it."""
+
+    reads: Reads
+    page: Page
+    sort: OrderSort
+    looks_before: bool
+    looks_after: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
@@ -14,7 +14,7 @@ from app.db.database import Database
 from app.db.deadline import Deadline
 from app.db.prepared import Bound
 from app.domain.principal import Principal
-from app.graphql.compiler.arguments import Values, arguments_of
+from app.graphql.compiler.arguments import Members, Values, arguments_of
 from app.graphql.compiler.rows import Row, RowPlan, Rows
 
 
@@ -64,6 +64,16 @@ class Root(ABC):
                 may not do this is for the library to say.
         """
 
+    def at_once(
+        self, caller: Principal | None, variables: Values, database: Database
+    ) -> Answer | None:
+        """Answer the field without waiting for anything; None if that can't be.
+
+        Raises:
+            Declined: as for `answer`.
+        """
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Where:
@@ -94,11 +104,9 @@ class ReadingRoot(Root):
     def at_once(
         self, caller: Principal | None, variables: Values, database: Database
     ) -> Answer | None:
-        """Answer the field without waiting for anything; None if that can't be.
-
-        Raises:
-            Declined: as for `answer`.
-        """
+        """Read, and answer the field, where the database can be asked like that."""
+        if self.reads and not database.reads_at_once:
+            return None
         reading = self.read(caller, variables)
         try:
             reads = next(reading)
@@ -132,7 +140,7 @@ class Field:
     parent: GraphQLObjectType
     nodes: Sequence[FieldNode]
 
-    def arguments(self) -> Callable[[Values], Values]:
+    def arguments(self) -> Members:
         """What makes its arguments of the operation's variables."""
         node = self.nodes[0]
         return arguments_of(
