@@ -56,13 +56,16 @@ _UPKEEP_EVERY_S = 15
 _GARBAGE_THRESHOLDS = (10_000, 10, 10)
 
 
-class _Application(Starlette):
-    """Starlette's application, with something around all of its own layers."""
+class Application(Starlette):
+    """Starlette's application, with something around all of its own layers, and a way past them.
+
+    Attributes:
+        answers_at_once: What a server may ask first, by method and path.
+    """
 
     def __init__(self, around: Callable[[ASGIApp], ASGIApp], **settings: Any) -> None:
         super().__init__(**settings)
         self._around = around
-        # For a server that asks for them, by method and path.
         self.answers_at_once: dict[tuple[bytes, bytes], AnswerAtOnce] = {}
 
     def build_middleware_stack(self) -> ASGIApp:
@@ -115,7 +118,7 @@ def database_options(settings: Settings, *, serving: bool = False) -> DatabaseOp
     )
 
 
-def create_app(settings: Settings) -> Starlette:
+def create_app(settings: Settings) -> Application:
     """The application. Its database is opened by the first request and closed by the lifespan."""
     database = open_database(settings.database_url, database_options(settings, serving=True))
     authenticator = Authenticator(
@@ -190,7 +193,7 @@ def create_app(settings: Settings) -> Starlette:
         noticed = Deprecation(starlette, PATHS, notice) if notice else starlette
         return Passage(StraightWay(straight, otherwise=noticed), rules)
 
-    app = _Application(
+    app = Application(
         around,
         routes=[
             Route("/graphql", way_in),

@@ -11,7 +11,7 @@ from unittest.mock import patch
 import httpx
 from asgi_lifespan import LifespanManager
 from sqlalchemy import Engine, bindparam, event, text
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from app.db.database import Database
 from app.db.engine import open_database
@@ -21,7 +21,8 @@ from app.domain import clock
 from app.domain.ids import ProductId
 from app.domain.order import Product
 from app.domain.principal import Scope
-from app.main import create_app
+from app.main import Application, create_app
+from app.middleware import AnswerAtOnce
 from app.services import auth
 from app.services.auth import create_key
 from app.services.products import replace_products
@@ -173,7 +174,7 @@ async def fill_shop(database: Database) -> dict[str, str]:
 class InsideShop(Shop):
     """A shop whose application runs in this process."""
 
-    app: Starlette
+    app: Application
 
 
 @asynccontextmanager
@@ -206,10 +207,33 @@ async def open_client(url: str, **changes: Any) -> AsyncGenerator[httpx.AsyncCli
         yield client
 
 
+class _AsServed(httpx.ASGITransport):
+    """Asks an application as the server does: first what may have the answer at once."""
+
+    def __init__(self, app: ASGIApp, answers: Mapping[tuple[bytes, bytes], AnswerAtOnce]) -> None:
+        super().__init__(app)
+        self._answers = answers
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = self._answers.get((request.method.encode(), request.url.raw_path))
+        made = None
+        if answer is not None:
+            headers = [(name.lower(), value) for name, value in request.headers.raw]
+            made = answer(headers, await request.aread())
+        if made is None:
+            return await super().handle_async_request(request)
+        if not isinstance(made, tuple):
+            return await httpx.ASGITransport(made).handle_async_request(request)
+        head, body = made
+        lines = [line.partition(b": ") for line in head.removesuffix(b"\r\n").split(b"\r\n")]
+        parts = [(name, value) for name, _, value in lines]
+        return httpx.Response(200, headers=parts, stream=httpx.ByteStream(body))
+
+
 @asynccontextmanager
-async def _client_of(app: Starlette) -> AsyncGenerator[httpx.AsyncClient]:
+async def _client_of(app: Application) -> AsyncGenerator[httpx.AsyncClient]:
     async with LifespanManager(app) as manager:
-        transport = httpx.ASGITransport(app=manager.app)
+        transport = _AsServed(manager.app, app.answers_at_once)
         async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as client:
             yield client
 

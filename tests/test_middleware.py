@@ -1,6 +1,7 @@
 """What every answer passes, whatever made it: applications here that do what no door does."""
 
 import asyncio
+import os
 import re
 import subprocess
 import sys
@@ -16,13 +17,20 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.testing import capture_logs
 
-from app.middleware import Passage, Rules, StraightWay
+from app.middleware import (
+    AnswerAtOnce,
+    DoorAtOnce,
+    Passage,
+    Rules,
+    StraightWay,
+    answering_at_once,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 1_000
 
 
-def passage(app: ASGIApp, *, compress_from: int = 100, draining: bool = False) -> Passage:
+def rules(compress_from: int, *, draining: bool = False) -> Rules:
     event = asyncio.Event()
     if draining:
         event.set()
@@ -30,7 +38,11 @@ def passage(app: ASGIApp, *, compress_from: int = 100, draining: bool = False) -
     def on_error(error: HTTPException) -> Response:
         return JSONResponse({"msg": error.detail}, error.status_code)
 
-    return Passage(app, Rules(LIMIT, compress_from, event, on_error))
+    return Rules(LIMIT, compress_from, event, on_error)
+
+
+def passage(app: ASGIApp, *, compress_from: int = 100, draining: bool = False) -> Passage:
+    return Passage(app, rules(compress_from, draining=draining))
 
 
 async def ask(app: ASGIApp, method: str = "GET", path: str = "/", **more: Any) -> httpx.Response:
@@ -109,6 +121,84 @@ class TestCompression:
         assert answer.headers.get("content-encoding") in {None, "identity"}
         assert "vary" not in answer.headers
         assert set(answer.text) == {"x"}
+
+
+def at_once(door: DoorAtOnce, *, compress_from: int = 100, draining: bool = False) -> AnswerAtOnce:
+    return answering_at_once(door, rules(compress_from, draining=draining), "GET", "/")
+
+
+class TestAtOnce:
+    @pytest.mark.parametrize("size", [1, 99, 100, 5_000, 200_000])
+    @pytest.mark.parametrize("vary", [None, "Accept"])
+    @pytest.mark.parametrize("encodings", ["gzip, br", "gzip;q=0", ""])
+    async def test_an_answer_is_what_the_other_way_makes_of_it(
+        self, size: int, vary: str | None, encodings: str
+    ) -> None:
+        content = os.urandom(size)
+        said: tuple[tuple[bytes, bytes], ...] = ((b"vary", vary.encode()),) if vary else ()
+        headers = {name.decode(): value.decode() for name, value in said}
+        app = passage(Response(content, headers=headers, media_type="text/plain"))
+        sent = {"Accept-Encoding": encodings, "X-Request-Id": "r-1"}
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://shop.example"
+        ) as client:
+            response = await client.get("/", headers=sent)
+        said += ((b"content-type", response.headers["content-type"].encode()),)
+
+        raw = [(name.lower(), value) for name, value in response.request.headers.raw]
+        made = at_once(lambda _headers, _body: (content, said))(raw, b"")
+        if isinstance(made, tuple):
+            head, body = made
+            lines = head.decode().removesuffix("\r\n").split("\r\n")
+            assert sorted(lines) == sorted(
+                f"{name.decode()}: {value.decode()}" for name, value in response.headers.raw
+            )
+            if response.headers.get("content-encoding") == "gzip":
+                body = zlib.decompress(body, 16 + zlib.MAX_WBITS)
+            assert body == content == response.content
+        else:
+            # It takes too long to be compressed while others wait.
+            assert size == 200_000
+            assert made is not None
+            assert (await ask(made, headers=sent)).headers == response.headers
+
+    @pytest.mark.parametrize(
+        ("headers", "body", "draining"),
+        [
+            ([(b"x", b"1"), (b"x", b"2")], b"", False),
+            ([], b"x" * (LIMIT + 1), False),
+            ([], b"", True),
+        ],
+    )
+    def test_what_is_for_the_other_way_is_not_asked_of_the_door(
+        self, headers: list[tuple[bytes, bytes]], body: bytes, draining: bool
+    ) -> None:
+        def door(_headers: object, _body: object) -> Any:
+            raise AssertionError
+
+        assert at_once(door, draining=draining)(headers, body) is None
+
+    def test_a_door_that_fails_leaves_it_to_the_other_way(self) -> None:
+        def door(_headers: object, _body: object) -> Any:
+            raise ZeroDivisionError
+
+        assert at_once(door)([], b"") is None
+
+    def test_a_line_in_the_log_and_an_id(self) -> None:
+        answer = at_once(lambda _headers, _body: (b"x", ()))
+        heads = []
+        with capture_logs() as lines:
+            for sent in ([(b"x-request-id", b"r-1")], [(b"x-request-id", b"no id")], []):
+                made = answer(sent, b"")
+                assert isinstance(made, tuple)
+                heads.append(made[0])
+        ids = [line["request_id"] for line in lines]
+        assert ids[0] == "r-1"
+        assert all(re.fullmatch("[0-9a-f]{32}", one) for one in ids[1:])
+        assert {
+            (line["event"], line["method"], line["path"], line["status"]) for line in lines
+        } == {("request", "GET", "/", 200)}
+        assert b"x-request-id: %s\r\n" % ids[2].encode() in heads[2]
 
 
 class TestFailures:

@@ -89,7 +89,14 @@ async def serving(app: ASGIApp, **settings: Any) -> AsyncGenerator[Served]:
             super().connection_made(cast("asyncio.Transport", recorder))
 
     config = uvicorn.Config(
-        app, http=Recorded, lifespan="off", log_config=None, port=0, server_header=False, **settings
+        app,
+        http=Recorded,
+        lifespan="off",
+        log_config=None,
+        port=0,
+        server_header=False,
+        proxy_headers=False,
+        **settings,
     )
     config.load()
     server = uvicorn.Server(config)
@@ -285,6 +292,124 @@ class TestOrder:
             client.send(get("/", *handshake))
             assert (await client.read(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
             assert await client.read(b"hello") == b"\x81\x05hello"
+
+
+class Offering:
+    """An application that has some answers at once: to POST, what was sent, turned round."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.answers_at_once = {(b"POST", b"/"): self.answer, (b"GET", b"/"): self.answer}
+
+    def answer(
+        self, headers: list[tuple[bytes, bytes]], body: bytes
+    ) -> tuple[bytes, bytes] | ASGIApp | None:
+        self.asked += 1
+        wanted = dict(headers).get(b"x-wanted")
+        if wanted == b"nothing":
+            return None
+        if wanted == b"another":
+            return PlainTextResponse("another")
+        content = body[::-1] or b"?"
+        return b"content-length: %d\r\n" % len(content), content
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await echo(scope, receive, send)
+
+
+class TestAtOnce:
+    @pytest.mark.parametrize(
+        ("request_", "end"),
+        [
+            (get(), b"\r\n\r\n?"),
+            (post(b"abc"), b"\r\n\r\ncba"),
+            (post(b"a" * 20_000 + b"b"), b"\r\n\r\nb" + b"a" * 20_000),
+            (
+                get("/", "Transfer-Encoding: chunked", method="POST")
+                + b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n",
+                b"\r\n\r\ncba",
+            ),
+            (post(b"abc", "X-Wanted: nothing"), b"\r\n\r\n/? abc"),
+            (post(b"abc", "X-Wanted: another"), b"\r\n\r\nanother"),
+        ],
+    )
+    async def test_a_request_that_came_as_a_whole(self, request_: bytes, end: bytes) -> None:
+        app = Offering()
+        async with serving(app) as served, served.connected() as client:
+            for n in range(1, 4):
+                client.send(request_)
+                assert (await client.read(end)).startswith(b"HTTP/1.1 200 OK\r\n")
+                assert app.asked == n
+                assert served.server.server_state.total_requests == n
+            assert len(served.writes) == 3
+
+    @pytest.mark.parametrize(
+        "request_",
+        [
+            get("/other"),
+            get("/?q=1"),
+            get(method="PUT"),
+            get("/", "Connection: close"),
+            get("/", "Expect: 100-continue"),
+            get("/", "Connection: Upgrade", "Upgrade: h2c"),
+            get().replace(b"HTTP/1.1", b"HTTP/1.0"),
+        ],
+    )
+    async def test_no_other_request(self, request_: bytes) -> None:
+        app = Offering()
+        async with serving(app) as served, served.connected() as client:
+            client.send(request_)
+            assert (await client.read(b"\r\n\r\n/")).count(b"HTTP/1.1 200 OK\r\n") == 1
+            assert not app.asked
+
+    async def test_no_body_that_comes_in_parts(self) -> None:
+        app = Offering()
+        async with serving(app) as served, served.connected() as client:
+            request = post(b"abcdef")
+            client.send(request[:-3])
+            await asyncio.sleep(0.1)
+            client.send(request[-3:])
+            assert (await client.read(b"/? abcdef")).startswith(b"HTTP/1.1 200 OK\r\n")
+            assert not app.asked
+
+    async def test_one_for_each_read_and_all_in_order(self) -> None:
+        app = Offering()
+        async with serving(app) as served, served.connected() as client:
+            client.send(*[post(b"%d!" % n) for n in range(100, 150)])
+            for n in range(100, 150):
+                head = await client.read(b"\r\n\r\n")
+                size = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+                answer = await client.reader.readexactly(size)
+                assert answer in {b"!%s" % str(n)[::-1].encode(), b"/? %d!" % n}
+            assert 1 <= app.asked < 50
+
+    async def test_before_a_refusal_that_follows(self) -> None:
+        async with serving(Offering()) as served, served.connected() as client:
+            client.send(post(b"abc"), b"nonsense\r\n\r\n")
+            said = await client.rest()
+            assert said.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert b"\r\n\r\ncbaHTTP/1.1 400 " in said
+
+    async def test_before_the_end(self) -> None:
+        async with serving(Offering()) as served, served.connected() as client:
+            client.send(post(b"abc"), get("/other", "Connection: close"))
+            said = await client.rest()
+            assert b"\r\n\r\ncbaHTTP/1.1 200 OK\r\n" in said
+            assert said.endswith(b"/other? ")
+
+    async def test_a_head_that_is_too_large(self) -> None:
+        app = Offering()
+        settings = {"h11_max_incomplete_event_size": 1_000}
+        async with serving(app, **settings) as served, served.connected() as client:
+            client.send(post(b"abc", f"X: {'x' * 1_000}"))
+            assert (await client.rest()).startswith(b"HTTP/1.1 431 ")
+            assert not app.asked
+
+    async def test_an_idle_connection_ends(self) -> None:
+        settings = {"timeout_keep_alive": 0.2}
+        async with serving(Offering(), **settings) as served, served.connected() as client:
+            client.send(post(b"abc"))
+            assert (await client.rest()).endswith(b"cba")
 
 
 class TestTheEnd:
