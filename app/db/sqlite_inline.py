@@ -15,6 +15,7 @@ _LONGEST_S = 0.01
 _LONGEST_WAIT_S = 0.1
 _STEPS = 50_000  # of SQLite's machine; some two milliseconds
 _STATEMENTS = 512
+_CACHE_KIB = 16_384  # taken as it is needed; of a large shop, the upper levels of all indexes
 # Whether the file is still there; looking takes a good part of the time of a short read.
 _LOOK_EVERY_S = 0.05
 
@@ -57,7 +58,7 @@ class InlineReader:
             self._connection = None
 
     def _connect(self) -> sqlite3.Connection:
-        connection = connect_driver(self._path, "query_only=ON")
+        connection = connect_driver(self._path, "query_only=ON", f"cache_size=-{_CACHE_KIB}")
         connection.set_progress_handler(self._is_late, _STEPS)
         return connection
 

@@ -28,24 +28,32 @@ _PRICE_OF_POSTGRESQL = (
     "CASE WHEN i.unit_price_minor%100=0 THEN (i.unit_price_minor/100)::text"
     " ELSE (i.unit_price_minor::float8/100)::text END"
 )
-# The order of items must be said, though an index has it. Rows are put together as text:
-# json_group_array would write each of them once more.
-_ROWS_OF_SQLITE = f"""(SELECT '['||group_concat(item)||']' FROM (SELECT
-json_object('orderId',i.order_id,'productId',i.product_id,'image',i.image,'name',i.name,
-'price',{_PRICE_OF_SQLITE},'quantity',i.quantity,'shipping',i.shipping,'status',orders.status,
+# What stands between items: as JSON has it, no text inside of them holds this character.
+_BETWEEN = "\x1e"
+# What each row of an order says of the order is made once for it, and put into its rows by Python.
+# The order of items must be said, though an index has it.
+_COLUMNS_OF_SQLITE = (
+    f"""json_object('status',orders.status,
 'createdAt',CASE substr(orders.created_at,6,2) {_MONTH} END||' '
 ||(substr(orders.created_at,9,2)+0)||', '||(substr(orders.created_at,1,4)+0),
-'orderNum',orders.order_number) AS item FROM order_items AS i
-WHERE i.user_id=orders.user_id AND i.order_id=orders.id ORDER BY i.position))"""  # noqa: S608
+'orderNum',orders.order_number)""",
+    f"""(SELECT group_concat(item,char(30)) FROM (SELECT
+json_object('productId',i.product_id,'image',i.image,'name',i.name,'price',{_PRICE_OF_SQLITE},
+'quantity',i.quantity,'shipping',i.shipping) AS item FROM order_items AS i
+WHERE i.user_id=orders.user_id AND i.order_id=orders.id ORDER BY i.position))""",  # noqa: S608
+)
 # As text as a whole: that is faster than the functions for JSON, which also put in spaces.
-_ROWS_OF_POSTGRESQL = f"""(SELECT '['||string_agg('{{"orderId":"'||i.order_id
-||'","productId":"'||i.product_id||'","image":'||coalesce(to_json(i.image)::text,'null')
-||',"name":'||to_json(i.name)::text||',"price":'||{_PRICE_OF_POSTGRESQL}
-||',"quantity":'||i.quantity||',"shipping":"'||i.shipping||'","status":"'||orders.status
+_COLUMNS_OF_POSTGRESQL = (
+    """'{"status":"'||orders.status
 ||'","createdAt":"'||to_char(orders.created_at AT TIME ZONE 'UTC','FMMonth FMDD, FMYYYY')
-||'","orderNum":'||orders.order_number||'}}',',' ORDER BY i.position)||']'
-FROM order_items AS i WHERE i.user_id=orders.user_id AND i.order_id=orders.id)"""  # noqa: S608
-_ROWS = {"sqlite": _ROWS_OF_SQLITE, "postgresql": _ROWS_OF_POSTGRESQL}
+||'","orderNum":'||orders.order_number||'}'""",
+    f"""(SELECT string_agg('{{"productId":"'||i.product_id
+||'","image":'||coalesce(to_json(i.image)::text,'null')||',"name":'||to_json(i.name)::text
+||',"price":'||{_PRICE_OF_POSTGRESQL}
+||',"quantity":'||i.quantity||',"shipping":"'||i.shipping||'"}}',chr(30) ORDER BY i.position)
+FROM order_items AS i WHERE i.user_id=orders.user_id AND i.order_id=orders.id)""",  # noqa: S608
+)
+_COLUMNS = {"sqlite": _COLUMNS_OF_SQLITE, "postgresql": _COLUMNS_OF_POSTGRESQL}
 
 
 class OwnRows:
@@ -57,11 +65,11 @@ class OwnRows:
 
     def __init__(self, engine: str) -> None:
         self._engine = engine
-        self._columns = ("orders.order_number", _ROWS[engine])
+        self._columns = ("orders.order_number", "orders.id", *_COLUMNS[engine])
         self._statements: dict[bool, Prepared] = {}
 
     def read(self, principal: Principal, below: int | None = None) -> Bound:
-        """The statement for the next orders: number, and rows as the text of a JSON array.
+        """The statement for the next orders: number, and what `inside` makes rows of.
 
         Args:
             principal: Whose orders, also for an administrator.
@@ -91,7 +99,13 @@ class OwnRows:
         return statement.where(number < bindparam("below", None, type_=Integer))
 
 
-def inside(rows: Sequence[Sequence[Any]]) -> str:
-    """The JSON of rows, without the brackets of their list."""
-    # An order without items has no row.
-    return ",".join([json[1:-1] for _, json in rows if json is not None])
+def inside(orders: Sequence[Sequence[Any]]) -> str:
+    """The JSON of the rows of orders, without the brackets of their list."""
+    rows = []
+    for _, id_, order, items in orders:
+        # An order without items has no row.
+        if items is not None:
+            begin, end = f'{{"orderId":"{id_}",', f",{order[1:]}"
+            between = items[1:-1].replace(f"}}{_BETWEEN}{{", f"{end},{begin}")
+            rows.append(f"{begin}{between}{end}")
+    return ",".join(rows)

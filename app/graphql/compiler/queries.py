@@ -1,11 +1,12 @@
 """The root fields of queries that are compiled."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import bindparam, literal_column, select
 
 from app.db import tables
-from app.db.prepared import Prepared
+from app.db.database import Database
+from app.db.prepared import Bound, Prepared
 from app.domain.ids import OrderId, parse_object_id
 from app.domain.principal import Principal, Scope
 from app.graphql.compiler.arguments import Declined, Values
@@ -22,15 +23,15 @@ from app.graphql.compiler.roots import (
     select_orders,
     values_of_items,
 )
-from app.graphql.compiler.rows import RowPlan
+from app.graphql.compiler.rows import Row, RowPlan
 from app.services.order_queries import OrderFilter as Conditions
 from app.services.order_queries import matching_orders, meaning_of
+
+_NO_ORDER = Answer(("null",), 0, None)
 
 
 class TypeName(ReadingRoot):
     """`__typename`: needs no key, and reads nothing."""
-
-    reads = False
 
     def __init__(self, field: Field) -> None:
         self._answer = Answer((f'"{field.parent.name}"',), 0, None)
@@ -38,6 +39,12 @@ class TypeName(ReadingRoot):
     def read(self, caller: Principal | None, variables: Values) -> Reading:
         """The name of the root type."""
         yield from ()
+        return self._answer
+
+    def at_once(
+        self, caller: Principal | None, variables: Values, database: Database
+    ) -> Answer | None:
+        """The same."""
         return self._answer
 
 
@@ -53,24 +60,40 @@ class OneOrder(ReadingRoot):
 
     def read(self, caller: Principal | None, variables: Values) -> Reading:
         """The order, or null."""
-        order_id = parse_object_id(self._arguments(variables)["id"])
-        if order_id is None or caller is None or Scope.ORDERS_READ not in caller.scopes:
-            raise Declined
-        answer = yield from self.look_up(caller, OrderId(order_id))
-        return answer
+        (rows,) = yield Reads((self._wanted(caller, variables),), short=True)
+        return self._found(rows)
+
+    def at_once(
+        self, caller: Principal | None, variables: Values, database: Database
+    ) -> Answer | None:
+        """The same. A generator would take a tenth of the time."""
+        if not database.reads_at_once:
+            return None
+        found = database.at_once((self._wanted(caller, variables),))
+        return None if found is None else self._found(found[0])
 
     def look_up(self, caller: Principal, order_id: OrderId) -> Reading:
         """The order of an id."""
-        is_admin = caller.is_admin
-        statement = self._statements.get(is_admin)
+        (rows,) = yield Reads((self._by_id(caller, order_id),), short=True)
+        return self._found(rows)
+
+    def _wanted(self, caller: Principal | None, variables: Values) -> Bound:
+        order_id = parse_object_id(self._arguments(variables)["id"])
+        if order_id is None or caller is None or Scope.ORDERS_READ not in caller.scopes:
+            raise Declined
+        return self._by_id(caller, OrderId(order_id))
+
+    def _by_id(self, caller: Principal, order_id: OrderId) -> Bound:
+        statement = self._statements.get(caller.is_admin)
         if statement is None:
             meaning = meaning_of(caller, Conditions(ids=(order_id,)))
             found = select_orders(self._plan.columns).where(matching_orders(meaning))
-            statement = self._statements[is_admin] = Prepared(found)
-        bound = statement.bind(self._engine, {"user": caller.user_id, "ids_1": order_id})
-        (rows,) = yield Reads((bound,), short=True)
+            statement = self._statements[caller.is_admin] = Prepared(found)
+        return statement.bind(self._engine, {"user": caller.user_id, "ids_1": order_id})
+
+    def _found(self, rows: Sequence[Row]) -> Answer:
         if not rows:
-            return Answer(("null",), 0, None)
+            return _NO_ORDER
         pieces = (self._render(rows[0]),)
         return Answer(pieces, values_of_items(len(pieces[0]), pieces, self._plan), NOTHING)
 

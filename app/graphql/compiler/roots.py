@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from graphql import FieldNode, GraphQLObjectType
 from sqlalchemy import Select, literal_column, select
@@ -90,9 +90,6 @@ class Where:
 class ReadingRoot(Root):
     """A root field that only reads."""
 
-    reads: ClassVar[bool] = True
-    """Whether it reads anything at all."""
-
     @abstractmethod
     def read(self, caller: Principal | None, variables: Values) -> Reading:
         """Ask for rows, and make the field's answer of them.
@@ -105,7 +102,7 @@ class ReadingRoot(Root):
         self, caller: Principal | None, variables: Values, database: Database
     ) -> Answer | None:
         """Read, and answer the field, where the database can be asked like that."""
-        if self.reads and not database.reads_at_once:
+        if not database.reads_at_once:
             return None
         reading = self.read(caller, variables)
         try:
