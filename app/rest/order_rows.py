@@ -28,8 +28,8 @@ _PRICE_OF_POSTGRESQL = (
     "CASE WHEN i.unit_price_minor%100=0 THEN (i.unit_price_minor/100)::text"
     " ELSE (i.unit_price_minor::float8/100)::text END"
 )
-# What stands between items: as JSON has it, no text inside of them holds this character.
-_BETWEEN = "\x1e"
+# What stands between two items: as JSON has it, no text inside of them holds such a character.
+_BETWEEN = "}\x1e{"
 # What each row of an order says of the order is made once for it, and put into its rows by Python.
 # The order of items must be said, though an index has it.
 _COLUMNS_OF_SQLITE = (
@@ -101,11 +101,10 @@ class OwnRows:
 
 def inside(orders: Sequence[Sequence[Any]]) -> str:
     """The JSON of the rows of orders, without the brackets of their list."""
-    rows = []
+    pieces: list[str] = []
     for _, id_, order, items in orders:
         # An order without items has no row.
         if items is not None:
             begin, end = f'{{"orderId":"{id_}",', f",{order[1:]}"
-            between = items[1:-1].replace(f"}}{_BETWEEN}{{", f"{end},{begin}")
-            rows.append(f"{begin}{between}{end}")
-    return ",".join(rows)
+            pieces += (begin, items[1:-1].replace(_BETWEEN, f"{end},{begin}"), end, ",")
+    return "".join(pieces[:-1])
