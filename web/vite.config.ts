@@ -29,6 +29,7 @@ export default defineConfig({
     emptyOutDir: true,
     // A data: URL would need a hole in the pages' Content-Security-Policy.
     assetsInlineLimit: 0,
+    license: { fileName: "licenses.md" },
     // The editor is large in any shape.
     chunkSizeWarningLimit: 4_000,
     rolldownOptions: {
@@ -36,6 +37,10 @@ export default defineConfig({
         playground: "playground/index.html",
         desk: "desk/index.html",
         reference: "docs/index.html",
+      },
+      onwarn(warning, warn) {
+        // GraphiQL's "use no memo" is for a compiler that has run already.
+        if (warning.code !== "MODULE_LEVEL_DIRECTIVE") warn(warning);
       },
     },
   },

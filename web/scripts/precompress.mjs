@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 
 const built = fileURLToPath(new URL("../../app/static", import.meta.url));
-const worthIt = /\.(html|js|css|svg|json|ttf|txt)$/;
+const worthIt = /\.(html|js|css|svg|json|ttf|md)$/;
 
 const files = (await readdir(built, { recursive: true, withFileTypes: true })).filter(
   (entry) => entry.isFile() && worthIt.test(entry.name),
