@@ -1,10 +1,13 @@
 """Builds the application from settings: database, doors, middleware. No rule of the shop."""
 
 import asyncio
+import functools
 import gc
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -12,7 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
@@ -20,11 +23,11 @@ from app.db.database import Database
 from app.db.engine import BUSY_TIMEOUT_S, DatabaseOptions, open_database
 from app.domain.errors import Unavailable
 from app.graphql.compiled import CompiledAnswers
-from app.graphql.endpoint import GraphQLEndpoint
+from app.graphql.endpoint import GraphQLEndpoint, Page
 from app.graphql.limits import Limits
 from app.graphql.operations import Operations
 from app.graphql.persisted import PersistedOperations, read_manifest
-from app.graphql.playground import playground_page
+from app.graphql.playground import Start, playground_page, playground_start
 from app.graphql.schema import Schema, build_schema
 from app.graphql.short_way import ShortWay
 from app.graphql.websocket import WebSockets
@@ -35,7 +38,7 @@ from app.middleware import (
     StraightWay,
     answering_at_once,
 )
-from app.rest import openapi, pages
+from app.rest import openapi
 from app.rest.deprecation import Deprecation, deprecation_headers
 from app.rest.legacy import GET_ALL, PATHS, LegacyOrders
 from app.rest.ops import Probes
@@ -48,6 +51,7 @@ from app.services.rest_usage import UsageCounter
 from app.settings import Settings
 from app.shutdown import Shutdown
 from app.telemetry import configure_logging
+from app.web import beginnings, built, plain
 
 log = structlog.stdlib.get_logger()
 
@@ -118,8 +122,13 @@ def database_options(settings: Settings, *, serving: bool = False) -> DatabaseOp
     )
 
 
-def create_app(settings: Settings) -> Application:
-    """The application. Its database is opened by the first request and closed by the lifespan."""
+def create_app(settings: Settings, *, static: Path = built.STATIC) -> Application:
+    """The application. Its database is opened by the first request and closed by the lifespan.
+
+    Args:
+        settings: What it goes by.
+        static: The folder of the built pages; without them it has plain ones.
+    """
     database = open_database(settings.database_url, database_options(settings, serving=True))
     authenticator = Authenticator(
         database, [secret.get_secret_value() for secret in settings.legacy_jwt_secret]
@@ -145,8 +154,8 @@ def create_app(settings: Settings) -> Application:
         only=settings.persisted_only,
         at_most=settings.max_persisted_operations,
     )
-    # The playground sends what is typed into it, which such a server does not execute.
-    with_playground = settings.playground and not settings.persisted_only
+    pages = built.find_built_pages(static)
+    playground = _playground_start(settings, demo_keys)
     graphql = GraphQLEndpoint(
         schema,
         operations,
@@ -157,7 +166,7 @@ def create_app(settings: Settings) -> Application:
         authenticator,
         budget,
         CompiledAnswers(database, limits, budget, settings.operation_timeout_s),
-        playground_page(demo_keys.admin if demo_keys else None) if with_playground else None,
+        None if playground is None else _playground(pages, playground),
         feed,
         settings.live_ping_interval_s,
     )
@@ -200,7 +209,9 @@ def create_app(settings: Settings) -> Application:
             WebSocketRoute("/graphql", websockets),
             *legacy_orders.routes(),
             *Probes(database, draining).routes(),
-            *pages.routes(schema.sdl if settings.introspection else None),
+            *plain.routes(schema.sdl if settings.introspection else None),
+            *(pages.routes() if pages else plain.stand_ins()),
+            *beginnings.routes(playground, asdict(demo_keys) if demo_keys else None),
             *openapi.routes(body_limit_bytes=settings.body_limit_bytes),
         ],
         exception_handlers={HTTPException: _answer_http_error},
@@ -220,6 +231,27 @@ def create_app(settings: Settings) -> Application:
     # A path is right or wrong; a redirect would turn some callers' POST into a GET.
     app.router.redirect_slashes = False
     return app
+
+
+def has_playground(settings: Settings) -> bool:
+    """Whether a browser finds one at `/graphql`."""
+    # It sends what is typed into it, which a server of trusted documents does not execute.
+    return settings.playground and not settings.persisted_only
+
+
+def _playground_start(settings: Settings, keys: demo.DemoKeys | None) -> Start | None:
+    return playground_start(keys.admin if keys else None) if has_playground(settings) else None
+
+
+def _playground(pages: built.BuiltPages | None, start: Start) -> Page:
+    if pages is not None:
+        return functools.partial(pages.page, "playground")
+    page = playground_page(start)
+
+    async def without_build(_request: Request) -> Response:
+        return HTMLResponse(page)
+
+    return without_build
 
 
 def check_manifest(settings: Settings) -> None:

@@ -216,9 +216,10 @@ class _Answer:
     """What goes back to the caller of one request.
 
     It carries the request's id. Pages of any origin may read it: keys travel in a header, so there
-    are no cookies to protect. Pages for people are for no other page to read: the playground of a
-    demo holds an administrator's key. It is compressed for clients that read gzip; what streams
-    events stays as it is. While the process is about to stop, it has clients come back by a new
+    are no cookies to protect. Pages for people, and what says that it is for its own origin, are
+    for no other page to read: the playground of a demo holds an administrator's key. It is
+    compressed for clients that read gzip; what streams events stays as it is, and so does what can
+    be asked for in parts. While the process is about to stop, it has clients come back by a new
     connection, which a balancer takes to another process. A refusal leaves the connection as it is:
     it may come before the body of its request was read, and hanging up then could take the answer
     from the client.
@@ -232,7 +233,7 @@ class _Answer:
         self._rules = rules
         self._encodings = encodings
         self._held: Message | None = None
-        self._is_page = False
+        self._is_own = False
         self._gzip: _Gzip | None = None
         self.has_begun = False
         self.status = 500
@@ -278,11 +279,14 @@ class _Answer:
 
     def _may_change(self, head: Message) -> bool:
         may_change = self._rules.compress_from_bytes > 0
+        self._is_own = False
         for name, value in head.get("headers", ()):
             if name == b"content-type":
-                self._is_page = value.startswith(b"text/html")
+                self._is_own = self._is_own or value.startswith(b"text/html")
                 may_change = may_change and not value.startswith(b"text/event-stream")
-            elif name == b"content-encoding":
+            elif name == b"cross-origin-resource-policy":
+                self._is_own = self._is_own or value == b"same-origin"
+            elif name in {b"content-encoding", b"accept-ranges"}:
                 may_change = False
         return may_change
 
@@ -305,7 +309,7 @@ class _Answer:
         return body
 
     async def _begin(self, head: Message, headers: _Headers) -> None:
-        if not self._is_page:
+        if not self._is_own:
             headers += (_ANY_ORIGIN, _EXPOSED)
         await self._sign(head, headers)
 

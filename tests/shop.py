@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -42,6 +43,10 @@ PRODUCTS = (
 _KNOWN_S = auth.KNOWN_S
 
 CUSTOMER, OTHER, ADMIN = (f"{n:024x}" for n in (0xC0, 0xB0, 0xAD))
+
+
+# Tests see the same whether or not the web pages are built here; those of the pages name a folder.
+UNBUILT = Path(__file__).with_name("unbuilt")
 
 
 def as_stored(instant: datetime) -> str:
@@ -183,7 +188,7 @@ async def open_shop(url: str, **changes: Any) -> AsyncGenerator[InsideShop]:
     database = open_database(url)
     try:
         keys = await fill_shop(database)
-        app = create_app(settings_for(url, **changes))
+        app = create_app(settings_for(url, **changes), static=UNBUILT)
         async with _client_of(app) as client:
             yield InsideShop(client, database, keys, app)
     finally:
@@ -203,7 +208,7 @@ async def open_process(
 @asynccontextmanager
 async def open_client(url: str, **changes: Any) -> AsyncGenerator[httpx.AsyncClient]:
     """A client of an application of its own, which shares nothing but the database."""
-    async with _client_of(create_app(settings_for(url, **changes))) as client:
+    async with _client_of(create_app(settings_for(url, **changes), static=UNBUILT)) as client:
         yield client
 
 

@@ -17,11 +17,12 @@ from app.cli.program import ended_by_interrupts
 from app.cli.work import load_settings, reach, require_migrated
 from app.db import migrations
 from app.db.engine import open_database
-from app.main import check_manifest, database_options, serving_app
+from app.main import check_manifest, database_options, has_playground, serving_app
 from app.protocol import Connection
 from app.services.demo import DemoKeys, DemoShop, ensure_demo, require_room
 from app.settings import Settings
 from app.shutdown import AT_ONCE
+from app.web.built import find_built_pages
 
 _BACKLOG = 2_048
 _LOOK_EVERY_S = 0.1
@@ -156,9 +157,9 @@ def _prepare(settings: Settings, url: str) -> None:
     """Look after the database, and show who starts the server where it will be."""
     if not settings.demo:
         asyncio.run(_look_at_database(settings))
-        typer.echo(f"orders-graphql listens on {url}", err=True)
+        typer.echo(f"orders-graphql listens on {url}\n{_pages(settings, url)}", err=True)
         return
-    typer.echo(_welcome(url, asyncio.run(_demo(settings)).keys))
+    typer.echo(_welcome(settings, url, asyncio.run(_demo(settings)).keys))
     if settings.host not in {"127.0.0.1", "::1", "localhost"}:
         typer.echo(
             "Note: whoever reaches this address can read the demo administrator's key"
@@ -215,13 +216,29 @@ async def _look_at_database(settings: Settings) -> None:
         await database.dispose()
 
 
-def _welcome(url: str, keys: DemoKeys) -> str:
+def _pages(settings: Settings, url: str) -> str:
+    """What there is for a browser, and where."""
+    are_built = find_built_pages() is not None
+    pages = {
+        "Playground": "/graphql" if has_playground(settings) else None,
+        "Orders desk": "/desk" if are_built else None,
+        "REST reference": "/docs",
+    }
+    lines = [f"  {name:17}  {url}{path}" for name, path in pages.items() if path]
+    if not are_built:
+        lines.append(
+            "  The web pages are not built (`make web`, with Node 20.19 or newer): there is no"
+            " desk, and the playground loads from the internet."
+        )
+    return "\n".join(lines)
+
+
+def _welcome(settings: Settings, url: str, keys: DemoKeys) -> str:
     query = "{ orders(first: 3) { totalCount nodes { number status total { amount } } } }"
     return f"""
 orders-graphql runs with a demo shop. Ctrl-C stops it.
 
-  Playground         {url}/graphql
-  Start page         {url}/
+{_pages(settings, url)}
   Customer's key     {keys.customer}
   Administrator's    {keys.admin}
 

@@ -4,15 +4,15 @@ Sources: GraphQL over HTTP, working draft; GraphQL over Server-Sent Events Proto
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import orjson
 from graphql import GraphQLError, OperationType
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from strawberry.types import ExecutionResult
 
@@ -50,6 +50,9 @@ _DECLINED = OPERATIONS.labels("declined")
 _PLAIN = OPERATIONS.labels("plain")
 
 
+Page: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Caller:
     """What the headers of a request say beside what it asks for."""
@@ -81,7 +84,7 @@ class GraphQLEndpoint:
     """The ASGI application behind `/graphql`.
 
     `timeout_s` bounds the execution of one operation, or of one event of a subscription;
-    `playground` is the page for browsers, or None for no page.
+    `playground` answers with the page for browsers; it is None for no page.
     """
 
     schema: Schema
@@ -93,7 +96,7 @@ class GraphQLEndpoint:
     authenticator: Authenticator
     budget: CostBudget
     compiled: CompiledAnswers
-    playground: str | None
+    playground: Page | None
     feed: EventFeed
     ping_interval_s: float
     _running: set[asyncio.Task[dict[str, Any]]] = field(default_factory=set)
@@ -135,7 +138,9 @@ class GraphQLEndpoint:
 
     async def _respond(self, request: Request) -> Response:
         if self.playground is not None and wants_page(request):
-            return HTMLResponse(self.playground, headers={"Vary": "Accept"})
+            page = await self.playground(request)
+            page.headers.add_vary_header("Accept")
+            return page
         accept = request.headers.get("accept")
         takes_stream = streaming(accept)
         try:

@@ -1,8 +1,10 @@
-"""The page for browsers at `/graphql`: Strawberry's GraphiQL, with our examples in its tabs.
+"""What the playground begins with, and the page that has it where `web/` was not built.
 
-The page loads GraphiQL from the address that Strawberry chose for it, so a browser needs the
-internet for it; the service does not.
+That page is Strawberry's GraphiQL. It loads from the address that Strawberry chose for it, so a
+browser needs the internet for it; the service does not.
 """
+
+from typing import TypedDict
 
 import orjson
 from strawberry.http.ides import get_graphql_ide_html
@@ -179,33 +181,44 @@ _STATE = """query: query,
 _COMPONENT = "function GraphiQLWithExplorer() {"
 
 
-def playground_page(key: str | None) -> str:
-    """The page.
+class Tab(TypedDict):
+    """An example, as GraphiQL takes it: an operation, and JSON."""
+
+    query: str
+    headers: str
+    variables: str
+
+
+class Start(TypedDict):
+    """What GraphiQL shows at first, by the names that it has for it."""
+
+    defaultTabs: list[Tab]
+    defaultHeaders: str
+
+
+def playground_start(key: str | None) -> Start:
+    """An example of each field at the root of the schema, in a tab of its own.
 
     Args:
         key: What to put into the header `Authorization` of each tab; None leaves a place for it.
     """
-    headers = orjson.dumps(
-        {"Authorization": key or "your API key"}, option=orjson.OPT_INDENT_2
-    ).decode()
+    headers = _indented({"Authorization": key or "your API key"})
     tabs = [
-        {
-            "query": text,
-            "headers": headers,
-            "variables": orjson.dumps(
-                _VARIABLES.get(name, {}), option=orjson.OPT_INDENT_2
-            ).decode(),
-        }
+        Tab(query=text, headers=headers, variables=_indented(_VARIABLES.get(name, {})))
         for name, text in _EXAMPLES.items()
     ]
+    return Start(defaultTabs=tabs, defaultHeaders=headers)
+
+
+def playground_page(start: Start) -> str:
+    """The page that needs the internet."""
     # "</" would end the script element that this stands in.
-    start = orjson.dumps({"defaultTabs": tabs, "defaultHeaders": headers}).decode()
-    start = start.replace("</", "<\\/")
+    state = orjson.dumps(start).decode().replace("</", "<\\/")
     page = get_graphql_ide_html("graphiql")
     page = page.replace("<title>Strawberry GraphiQL</title>", "<title>orders-graphql</title>")
     page = page.replace(
         _COMPONENT,
-        f"const startState = parameters.q ? {{ query: parameters.q }} : {start};\n\n"
+        f"const startState = parameters.q ? {{ query: parameters.q }} : {state};\n\n"
         f"      {_COMPONENT}",
     )
     page = page.replace(_STATE, "...startState,")
@@ -214,3 +227,7 @@ def playground_page(key: str | None) -> str:
         "shouldPersistHeaders: true,",
         "shouldPersistHeaders: false, showPersistHeadersSettings: false,",
     )
+
+
+def _indented(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()

@@ -1,1 +1,1 @@
-"""Door 2: the four legacy REST paths, and the pages and probes beside them."""
+"""Door 2: the four legacy REST paths, and the probes beside them."""

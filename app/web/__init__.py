@@ -1,0 +1,1 @@
+"""The pages for people: those that `web/` builds, and plain ones."""
