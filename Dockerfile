@@ -1,5 +1,13 @@
 # The service as an image: `docker build -t orders-graphql .`; compose.yaml runs it with PostgreSQL.
 ARG PYTHON=3.13-slim-trixie
+ARG NODE=24-trixie-slim
+
+FROM node:${NODE} AS web
+WORKDIR /src/web
+COPY web/package.json web/package-lock.json web/.npmrc ./
+RUN npm ci --no-audit --no-fund
+COPY web/ ./
+RUN npm run build
 
 FROM python:${PYTHON} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
@@ -13,6 +21,7 @@ RUN python -m pip --python /opt/orders/bin/python install --require-hashes -r re
 COPY pyproject.toml README.md LICENSE ./
 COPY alembic/ alembic/
 COPY app/ app/
+COPY --from=web /src/app/static/ app/static/
 RUN python -m pip --python /opt/orders/bin/python wheel --no-deps --no-build-isolation -w dist . \
     && python -m pip --python /opt/orders/bin/python uninstall --yes hatchling editables \
     && python -m pip --python /opt/orders/bin/python install --no-deps --no-index dist/*.whl

@@ -1,6 +1,6 @@
 # `make serve` and `make test` need Python 3.11 or newer, pip and make; they install the rest.
 .DEFAULT_GOAL := help
-.PHONY: help install dev serve test check fix lock schema released bench bench-db dist clean
+.PHONY: help install dev web serve test check fix lock schema released bench bench-db dist clean
 
 HOST ?= 127.0.0.1
 PORT ?= 8000
@@ -33,7 +33,27 @@ dev: install ## add the locked development tools to .venv
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock && \
 	  printf '%s' "$(call STAMP,requirements-dev.lock)" > .venv/.dev-installed; }
 
+# What the built pages are made from; the stamp lies among them, and goes with them.
+WEB_SOURCES = { find web -name node_modules -prune -o -type f -print; echo schema.graphql; } | LC_ALL=C sort
+WEB_STAMP = $$($(WEB_SOURCES) | xargs cksum | cksum)
+web_up_to_date = [ "$$(cat app/static/.built 2>/dev/null)" = "$(WEB_STAMP)" ]
+# The releases that Vite runs on.
+has_node = { command -v npm && node -e 'const [a, b] = process.versions.node.split(".").map(Number); \
+	process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)'; } >/dev/null 2>&1
+install_web = { [ "$$(cat web/node_modules/.locked 2>/dev/null)" = "$$(cksum < web/package-lock.json)" ] || { \
+	  echo "Installing what the web pages are built with into web/node_modules ..." >&2; \
+	  npm ci --prefix web --no-audit --no-fund --loglevel=error --fetch-retries=1 >/dev/null && \
+	  cksum < web/package-lock.json > web/node_modules/.locked; }; }
+build_web = { $(web_up_to_date) || { \
+	  $(install_web) && echo "Building the web pages into app/static ..." >&2 && \
+	  npm run --silent --prefix web build && printf '%s' "$(WEB_STAMP)" > app/static/.built; }; }
+
+web: ## build the web pages into app/static: needs Node 20.19, or 22.12 or newer, with npm
+	@$(has_node) || { echo "The web pages are built with Node 20.19, or 22.12 or newer, and npm: not found." >&2; exit 1; }
+	@$(build_web)
+
 serve: install ## run the service with demo data: PORT=8000 HOST=127.0.0.1
+	@if $(has_node); then $(build_web) || echo "The web pages could not be built: the service runs without." >&2; fi
 	@exec $(BIN)/orders serve --demo --host "$(HOST)" --port "$(PORT)"
 
 test: dev ## run the tests, four at a time
@@ -51,6 +71,9 @@ check: dev ## lint, types, import contracts, the schema, the Dockerfile (migrati
 	@if command -v npm >/dev/null && [ -d tests/node/node_modules/eslint ]; \
 	  then echo "npm run lint" && npm run --silent --prefix tests/node lint; \
 	  else echo "The schema is not linted: that needs Node 20 or newer, and npm ci in tests/node." >&2; fi
+	@if $(has_node); then $(install_web) && cd web && for script in lint types "codegen -- --check"; \
+	  do echo "npm run $$script" && npm run --silent $$script || exit; done; \
+	  else echo "The web pages are not checked: that needs Node 20.19, or 22.12 or newer." >&2; fi
 
 fix: dev ## format the code and mend what the linter can
 	$(BIN)/ruff check --fix .
@@ -70,7 +93,7 @@ bench-db: dev ## measure SQLite and PostgreSQL, in 5 minutes; the first time, ma
 	@echo
 	@$(BIN)/python -m bench.growth
 
-dist: dev ## build the wheel and the source archive into dist/
+dist: dev web ## build the wheel and the source archive, with the web pages, into dist/
 	$(BIN)/python -m hatchling build
 
 # One lock for Python 3.11 to 3.14 on every platform; it names packages and hashes, no index.
@@ -83,4 +106,4 @@ lock: ## renew the locks from pyproject.toml
 	$(LOCK) --group dev --constraint requirements.lock -o requirements-dev.lock
 
 clean: ## remove .venv, caches and builds; the data stay
-	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv dist app/static tests/browser/pictures .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -51,7 +51,8 @@ _SIBLINGS = {"br": ".br", "gzip": ".gz"}
 
 def find_built_pages(folder: Path = STATIC) -> "BuiltPages | None":
     """The pages, or None where they were not built."""
-    if all((folder / page / "index.html").is_file() for page in _PAGES):
+    files = [folder / page / "index.html" for page in _PAGES]
+    if (folder / _ASSETS).is_dir() and all(file.is_file() for file in files):
         return BuiltPages(folder)
     return None
 

@@ -17,13 +17,19 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 class Server:
-    """A running `orders serve`."""
+    """A running `orders serve`, by default of this checkout."""
 
-    def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        python: str | Path = sys.executable,
+        **environment: str,
+    ) -> None:
         self.log = folder / "stderr.log"
         with (folder / "stdout.log").open("w") as output, self.log.open("w") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app", "serve", "--port", "0", *arguments],
+                [python, "-m", "app", "serve", "--port", "0", *arguments],
                 cwd=folder,
                 env={
                     "PYTHONPATH": str(ROOT),
@@ -59,8 +65,10 @@ class Server:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str, **environment: str) -> Iterator[Server]:
-    server = Server(folder, *arguments, **environment)
+def running(
+    folder: Path, *arguments: str, python: str | Path = sys.executable, **environment: str
+) -> Iterator[Server]:
+    server = Server(folder, *arguments, python=python, **environment)
     try:
         yield server
     finally:

@@ -3,6 +3,7 @@
 The commands that build the wheel and those that look after the health are run as they stand there.
 """
 
+import gzip
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from dockerfile_parse import DockerfileParser
@@ -37,7 +39,7 @@ def _stages() -> list[list[tuple[str, str]]]:
     return stages
 
 
-_, BUILD, FINAL = _stages()
+_, WEB, BUILD, FINAL = _stages()
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
 
 
@@ -55,9 +57,10 @@ def _environment() -> dict[str, str]:
     )
 
 
-def _copied() -> Iterator[str]:
-    for instruction, value in BUILD:
-        if instruction == "COPY":
+def _copied(stage: list[tuple[str, str]]) -> Iterator[str]:
+    """What the instructions of a stage take from the folder of the project."""
+    for instruction, value in stage:
+        if instruction == "COPY" and not value.startswith("--from="):
             yield from value.split()[:-1]
 
 
@@ -77,6 +80,7 @@ def test_the_image_runs_the_service() -> None:
     assert _value("STOPSIGNAL") == "SIGTERM"
     assert _value("EXPOSE") == _environment()["ORDERS_PORT"]
     images = DockerfileParser(str(ROOT / "Dockerfile")).parent_images
+    images = [image for image in images if image.startswith("python:")]
     versions = {tuple(map(int, re.findall(r"\d+", image)[:2])) for image in images}
     oldest = tuple(map(int, re.findall(r"\d+", PROJECT["requires-python"])))
     assert len(versions) == 1
@@ -88,9 +92,33 @@ def test_docker_sees_what_is_copied_and_nothing_else() -> None:
         line for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] not in "#"
     ]
     assert lines[0] == "*"
-    copied = set(_copied())
-    assert {line[1:] for line in lines if line.startswith("!")} == copied
+    copied = {*_copied(WEB), *_copied(BUILD)}
+    assert {line[1:] for line in lines if line.startswith("!")} == {
+        name for name in copied if not name.startswith("web/") or name == "web/"
+    }
     assert all((ROOT / name).exists() for name in copied)
+    # What was made on this machine is made anew.
+    assert {"app/static", "web/node_modules"} <= set(lines)
+
+
+def test_the_image_builds_the_pages() -> None:
+    [install, build] = [value for instruction, value in WEB if instruction == "RUN"]
+    assert install.startswith("npm ci ")
+    assert build == "npm run build"
+    [base] = [
+        image
+        for image in DockerfileParser(str(ROOT / "Dockerfile")).parent_images
+        if image.startswith("node:")
+    ]
+    engines = json.loads((ROOT / "web" / "package.json").read_text())["engines"]
+    oldest = re.search(r"\d+", engines["node"])
+    found = re.search(r"\d+", base)
+    assert oldest
+    assert found
+    assert int(found[0]) >= int(oldest[0])
+    # Where the build of the pages puts them is where the wheel's is told to find them.
+    assert ("COPY", "--from=web /src/app/static/ app/static/") in BUILD
+    assert ("WORKDIR", "/src/web") in WEB
 
 
 @pytest.mark.parametrize("service", [None, "migrate", "orders"])
@@ -157,14 +185,21 @@ def test_the_health_checks_tell_well_from_unwell(tmp_path: Path) -> None:
 
 
 def test_the_wheel_that_the_image_installs_works(tmp_path: Path) -> None:
-    """All but the locked packages, which come from where the tests have them."""
+    """All but the locked packages, which come from where the tests have them, and the pages."""
     source, target = tmp_path / "src", tmp_path / "orders"
     source.mkdir()
-    for name in _copied():
+    for name in _copied(BUILD):
         if name.endswith("/"):
-            shutil.copytree(ROOT / name, source / name)
+            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("static"))
         else:
             shutil.copy(ROOT / name, source)
+    # As in a checkout, where Git's ignoring them keeps files out of wheels.
+    shutil.copy(ROOT / ".gitignore", source)
+    static = source / "app" / "static"
+    for page in ("playground", "desk", "docs", "assets"):
+        (static / page).mkdir(parents=True)
+        (static / page / "index.html").write_text(f"the {page}")
+        (static / page / "index.html.gz").write_bytes(gzip.compress(b"packed"))
     environment = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
@@ -182,6 +217,10 @@ def test_the_wheel_that_the_image_installs_works(tmp_path: Path) -> None:
     assert _run("orders schema export", tmp_path, environment) == (
         (ROOT / "schema.graphql").read_text()
     )
+    with running(tmp_path, python=target / "bin" / "python", PYTHONPATH="") as server:
+        for encoding, content in (("identity", "the desk"), ("gzip", "packed")):
+            desk = httpx.get(f"{server.url}/desk", headers={"Accept-Encoding": encoding})
+            assert desk.text == content
 
 
 def _run(command: str, folder: Path, environment: dict[str, str]) -> str:

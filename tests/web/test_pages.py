@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import shutil
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -307,9 +308,9 @@ class TestUnbuilt:
         page = await bare.get("/graphql", headers=BROWSER)
         assert (page.status_code, "const startState" in page.text) == (200, True)
 
-    @pytest.mark.parametrize("missing", PAGES)
+    @pytest.mark.parametrize("missing", [*PAGES, "assets"])
     async def test_half_a_build_is_none(self, folder: Path, migrated: Path, missing: str) -> None:
-        (folder / missing / "index.html").unlink()
+        shutil.rmtree(folder / missing)
         app = create_app(settings_for(f"sqlite+aiosqlite:///{migrated}"), static=folder)
         async with opened(app) as client:
             assert (await client.get("/desk", headers=BROWSER)).status_code == 404
