@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     workers: int = Field(1, ge=1, le=64, description="Server processes.")
-    demo: bool = Field(False, description="Put the demo key into the playground.")
+    demo: bool = Field(False, description="Put the demo keys into the web pages.")
     playground: bool = Field(True, description="Serve GraphiQL at /graphql to browsers.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log lines to write."

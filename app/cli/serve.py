@@ -163,7 +163,7 @@ def _prepare(settings: Settings, url: str) -> None:
     if settings.host not in {"127.0.0.1", "::1", "localhost"}:
         typer.echo(
             "Note: whoever reaches this address can read the demo administrator's key"
-            " in the playground.",
+            " in the web pages.",
             err=True,
         )
 
