@@ -19,6 +19,7 @@ DESKTOP, PHONE = (1280, 800), (360, 740)
 # The machine may be busy: a page that is right is so in the end.
 PATIENCE_S = 20
 
+_SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 # Root, as in a container, gets no sandbox; and nothing is to be asked of the internet.
 _FLAGS = (
@@ -124,6 +125,17 @@ def look(page: Page, name: str) -> None:
     """Keep a picture of the page, for people to look at."""
     PICTURES.mkdir(exist_ok=True)
     page.screenshot(path=PICTURES / f"{name}.png")
+
+
+def look_at_all(page: Page, name: str) -> None:
+    """Keep pictures of the page on a large and a small screen, light and dark."""
+    for screen, (width, height) in {"desktop": DESKTOP, "phone": PHONE}.items():
+        page.set_viewport_size({"width": width, "height": height})
+        for scheme in _SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            # A page follows in its own time, and nothing says when it has.
+            page.wait_for_timeout(250)
+            look(page, f"{name}-{screen}-{scheme}")
 
 
 def barriers(page: Page, *, but: Sequence[str] = ()) -> list[dict[str, Any]]:

@@ -1,13 +1,10 @@
 """The playground, as somebody uses it who opens the demo for the first time."""
 
-from typing import Literal
-
 import httpx
-import pytest
 from playwright.sync_api import Page, expect
 
 from app.graphql.playground import playground_start
-from tests.browser.browsing import DESKTOP, PHONE, Visitor, barriers, kept, look, wait_until
+from tests.browser.browsing import Visitor, barriers, kept, look, look_at_all, wait_until
 from tests.e2e.server import Server
 
 ORDER = {
@@ -42,17 +39,13 @@ def shows(page: Page, text: str) -> None:
 def test_an_example_runs_with_the_demo_key(visitor: Visitor, service: Server) -> None:
     page = visitor.open("/graphql")
     assert page.title() == "Playground - orders-graphql"
+    expect(page.get_by_role("tab")).to_have_count(len(playground_start(None)["defaultTabs"]))
     run(page)
     shows(page, '"totalCount":')
     assert '"orders": {' in answer(page)
     assert '"errors"' not in answer(page)
     expect(page.locator(".graphiql-editor-tool")).to_contain_text(service.key("Administrator's"))
     assert barriers(page, but=KNOWN) == []
-
-
-def test_each_example_has_a_tab(visitor: Visitor) -> None:
-    page = visitor.open("/graphql")
-    expect(page.get_by_role("tab")).to_have_count(len(playground_start(None)["defaultTabs"]))
 
 
 def test_the_key_is_kept_nowhere_and_is_there_again(visitor: Visitor, service: Server) -> None:
@@ -124,12 +117,20 @@ def test_a_subscription_shows_what_happens(visitor: Visitor, service: Server) ->
     assert service.key("Administrator's") not in kept(page)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_it_is_to_be_looked_at(
-    visitor: Visitor, scheme: Literal["light", "dark"], size: tuple[int, int]
-) -> None:
-    page = visitor.open("/graphql", size=size, scheme=scheme)
+def test_it_is_to_be_looked_at(visitor: Visitor) -> None:
+    page = visitor.open("/graphql")
     run(page)
     shows(page, '"totalCount":')
-    look(page, f"playground-{'desktop' if size == DESKTOP else 'phone'}-{scheme}")
+    look_at_all(page, "playground")
+
+
+def test_it_becomes_dark_with_the_system(visitor: Visitor) -> None:
+    page = visitor.open("/graphql")
+    has_text(page, "query Orders")
+    # Of the numbers of lines: that of the operation changes when it has been read, too.
+    color = "getComputedStyle(document.querySelector('.graphiql-query-editor .line-numbers')).color"
+    light = page.evaluate(color)
+    page.emulate_media(color_scheme="dark")
+    wait_until(page, f"{color} !== '{light}'")
+    page.emulate_media(color_scheme="light")
+    wait_until(page, f"{color} === '{light}'")

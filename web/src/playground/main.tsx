@@ -6,6 +6,7 @@ import "@graphiql/plugin-history/style.css";
 import "@graphiql/plugin-doc-explorer/style.css";
 import "graphiql/graphiql.css";
 import "./playground.css";
+import { Home } from "./Home";
 import { storageWithoutHeaders } from "./storage";
 import { setUpWorkers } from "./workers";
 
@@ -49,9 +50,7 @@ async function show(root: HTMLElement): Promise<void> {
       {...start}
     >
       <GraphiQL.Logo>
-        <a className="home" href="/">
-          orders-graphql
-        </a>
+        <Home />
       </GraphiQL.Logo>
     </GraphiQL>,
   );
