@@ -4,7 +4,7 @@ import asyncio
 import functools
 import gc
 import signal
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -26,7 +26,7 @@ from app.graphql.compiled import CompiledAnswers
 from app.graphql.endpoint import GraphQLEndpoint, Page
 from app.graphql.limits import Limits
 from app.graphql.operations import Operations
-from app.graphql.persisted import PersistedOperations, read_manifest
+from app.graphql.persisted import PersistedOperations, read_manifest, usable_documents
 from app.graphql.playground import Start, playground_page, playground_start
 from app.graphql.schema import Schema, build_schema
 from app.graphql.short_way import ShortWay
@@ -148,13 +148,13 @@ def create_app(settings: Settings, *, static: Path = built.STATIC) -> Applicatio
     operations = _operations(
         schema, settings, engine=database.engine if settings.compiled_operations else None
     )
+    pages = built.find_built_pages(static)
     persisted = PersistedOperations(
         database,
-        read_manifest(settings.persisted_manifest, operations),
+        _trusted_documents(settings, operations, pages),
         only=settings.persisted_only,
         at_most=settings.max_persisted_operations,
     )
-    pages = built.find_built_pages(static)
     playground = _playground_start(settings, demo_keys)
     graphql = GraphQLEndpoint(
         schema,
@@ -260,8 +260,24 @@ def check_manifest(settings: Settings) -> None:
     Raises:
         RuntimeError: they can't; the message says why.
     """
-    if settings.persisted_manifest:
-        read_manifest(settings.persisted_manifest, _operations(build_schema(), settings))
+    if settings.persisted_manifest or settings.persisted_only:
+        operations = _operations(build_schema(), settings)
+        _trusted_documents(settings, operations, built.find_built_pages())
+
+
+def _trusted_documents(
+    settings: Settings, operations: Operations, pages: built.BuiltPages | None
+) -> Mapping[str, str]:
+    """What requests may name by an id: the manifest's documents, and those of the desk."""
+    documents = dict(read_manifest(settings.persisted_manifest, operations))
+    if pages is not None:
+        documents |= usable_documents(pages.documents, operations)
+    if settings.persisted_only and not settings.persisted_manifest and pages is None:
+        raise RuntimeError(
+            "ORDERS_PERSISTED_ONLY: there are no documents: set ORDERS_PERSISTED_MANIFEST, or build"
+            " the web pages, whose desk has some"
+        )
+    return documents
 
 
 def _operations(schema: Schema, settings: Settings, *, engine: str | None = None) -> Operations:

@@ -208,7 +208,7 @@ class Settings(BaseSettings):
         "", description="A JSON file of trusted GraphQL documents by id; empty for none."
     )
     persisted_only: bool = Field(
-        False, description="Execute the documents of the manifest, and no others."
+        False, description="Execute the documents of the manifest and of the desk, and no others."
     )
     compress_from_bytes: int = Field(
         1_000,
@@ -300,8 +300,6 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _limits_go_together(self) -> Self:
-        if self.persisted_only and not self.persisted_manifest:
-            raise ValueError("ORDERS_PERSISTED_ONLY: needs ORDERS_PERSISTED_MANIFEST")
         if 0 < self.cost_budget < self.max_query_cost:
             raise ValueError("ORDERS_COST_BUDGET: must not be less than ORDERS_MAX_QUERY_COST")
         return self

@@ -184,11 +184,17 @@ class InsideShop(Shop):
 
 @asynccontextmanager
 async def open_shop(url: str, **changes: Any) -> AsyncGenerator[InsideShop]:
-    """The application over a migrated, empty database that is filled first."""
+    """The application over a migrated, empty database that is filled first.
+
+    Args:
+        url: The database's.
+        changes: Settings that are not the usual ones, and `static`, a folder of built pages.
+    """
+    static = changes.pop("static", UNBUILT)
     database = open_database(url)
     try:
         keys = await fill_shop(database)
-        app = create_app(settings_for(url, **changes), static=UNBUILT)
+        app = create_app(settings_for(url, **changes), static=static)
         async with _client_of(app) as client:
             yield InsideShop(client, database, keys, app)
     finally:

@@ -3,7 +3,7 @@ import type { CodegenConfig } from "@graphql-codegen/cli";
 /** Types for the desk's operations, from the schema that the service is held to. */
 const config: CodegenConfig = {
   schema: "../schema.graphql",
-  documents: ["src/desk/**/*.{ts,tsx,graphql}", "!src/desk/gql/**"],
+  documents: ["src/desk/**/*.graphql"],
   generates: {
     "src/desk/gql/": {
       preset: "client",
@@ -14,6 +14,14 @@ const config: CodegenConfig = {
         strictScalars: true,
         useTypeImports: true,
       },
+    },
+    "src/desk/gql/documents.json": {
+      plugins: ["./codegen-documents.mjs"],
+      config: { as: "manifest" },
+    },
+    "src/desk/gql/document-ids.ts": {
+      plugins: ["./codegen-documents.mjs"],
+      config: { as: "ids" },
     },
   },
 };

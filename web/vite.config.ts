@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
 
@@ -21,9 +22,21 @@ function deskAddresses(): Plugin {
   };
 }
 
+/** The manifest of the desk's operations, by which the service knows them. */
+function deskDocuments(): Plugin {
+  return {
+    name: "desk-documents",
+    apply: "build",
+    async generateBundle() {
+      const source = await readFile("src/desk/gql/documents.json", "utf8");
+      this.emitFile({ type: "asset", fileName: "desk/documents.json", source });
+    },
+  };
+}
+
 export default defineConfig({
   appType: "mpa",
-  plugins: [react(), deskAddresses()],
+  plugins: [react(), deskAddresses(), deskDocuments()],
   build: {
     outDir: "../app/static",
     emptyOutDir: true,

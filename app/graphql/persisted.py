@@ -186,6 +186,26 @@ def read_manifest(path: str, operations: Operations) -> Mapping[str, str]:
     return manifest
 
 
+def usable_documents(documents: Mapping[str, str], operations: Operations) -> Mapping[str, str]:
+    """Those of a page of ours that this server can execute, by id.
+
+    It may be set to lower limits than the page needs. Then the rest of the page still works.
+    """
+    usable = {}
+    for id_, text in documents.items():
+        try:
+            operations.check(text)
+        except RequestError as error:
+            log.warning(
+                "an operation of the desk can't be executed here",
+                operation=text.partition("(")[0].partition("{")[0].strip(),
+                reason=error.errors[0].message,
+            )
+        else:
+            usable[id_] = text
+    return usable
+
+
 def _pairs(content: Any, where: str) -> list[tuple[object, object]]:
     if not isinstance(content, dict):
         raise RuntimeError(f"{where}: must be a JSON object")  # noqa: TRY004 (a user's mistake)

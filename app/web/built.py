@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import orjson
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -20,6 +21,7 @@ STATIC = Path(__file__).parent.parent / "static"
 
 _PAGES = ("playground", "desk", "docs")
 _ASSETS = "assets"
+_DOCUMENTS = Path("desk", "documents.json")
 _POLICY = (
     "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
     " object-src 'none'"
@@ -44,6 +46,7 @@ _TYPES = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
     ".ttf": "font/ttf",
+    ".woff2": "font/woff2",
 }
 # The better one first. Both hold the content as it was when the pages were built.
 _SIBLINGS = {"br": ".br", "gzip": ".gz"}
@@ -51,8 +54,8 @@ _SIBLINGS = {"br": ".br", "gzip": ".gz"}
 
 def find_built_pages(folder: Path = STATIC) -> "BuiltPages | None":
     """The pages, or None where they were not built."""
-    files = [folder / page / "index.html" for page in _PAGES]
-    if (folder / _ASSETS).is_dir() and all(file.is_file() for file in files):
+    files = [*(Path(page, "index.html") for page in _PAGES), _DOCUMENTS]
+    if (folder / _ASSETS).is_dir() and all((folder / file).is_file() for file in files):
         return BuiltPages(folder)
     return None
 
@@ -71,6 +74,12 @@ class BuiltPages(StaticFiles):
     async def page(self, name: str, request: Request) -> Response:
         """The page of that name."""
         return await self.get_response(f"{name}/index.html", request.scope)
+
+    @property
+    def documents(self) -> Mapping[str, str]:
+        """The GraphQL documents that the desk sends, by the ids that it sends in their place."""
+        documents: dict[str, str] = orjson.loads(self._root.joinpath(_DOCUMENTS).read_bytes())
+        return documents
 
     def routes(self) -> list[BaseRoute]:
         """Where the desk and the REST reference are, and what all pages are made of."""

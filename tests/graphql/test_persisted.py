@@ -12,8 +12,7 @@ from sqlmodel import col
 
 from app.db import tables
 from app.main import create_app
-from app.settings import Settings, SettingsError
-from tests.shop import TABLE, Shop, open_process, open_shop, settings_for
+from tests.shop import TABLE, UNBUILT, Shop, open_process, open_shop, settings_for
 
 QUERY = "query Mine($first: Int) { orders(first: $first) { nodes { number } } }"
 ADD = (
@@ -247,6 +246,53 @@ class TestManifest:
         assert str(caught.value).startswith(f"ORDERS_PERSISTED_MANIFEST: {where}")
         assert message in str(caught.value)
 
-    def test_only_needs_a_manifest(self) -> None:
-        with pytest.raises(SettingsError, match="ORDERS_PERSISTED_ONLY: needs"):
-            Settings.load(persisted_only=True)
+    def test_only_needs_documents(self, database_url: str) -> None:
+        with pytest.raises(RuntimeError, match="ORDERS_PERSISTED_ONLY: there are no documents"):
+            create_app(settings_for(database_url, persisted_only=True), static=UNBUILT)
+
+
+class TestOfTheDesk:
+    """The documents of the built pages."""
+
+    DESK = (
+        "query Viewer { scopes }",
+        "query Wide { orders(first: 100) { nodes { id events(first: 100) { nodes { id } } } } }",
+        "query Old { me { nickname } }",
+    )
+
+    @pytest.fixture
+    def static(self, tmp_path: Path) -> Path:
+        built = tmp_path / "static"
+        for page in ("playground", "desk", "docs"):
+            (built / page).mkdir(parents=True)
+            (built / page / "index.html").write_text("")
+        (built / "assets").mkdir()
+        documents = {sha256(text): text for text in self.DESK}
+        (built / "desk" / "documents.json").write_text(json.dumps(documents))
+        return built
+
+    @pytest.mark.parametrize("only", [False, True])
+    async def test_they_are_known_without_a_setting(
+        self, database_url: str, static: Path, *, only: bool
+    ) -> None:
+        changes: dict[str, Any] = {"persisted_only": only, "max_query_depth": 4}
+        async with open_shop(database_url, static=static, **changes) as shop:
+            viewer, wide, old = (f"sha256:{sha256(text)}" for text in self.DESK)
+            answer = (await shop.rest("POST", "/graphql", {"documentId": viewer})).json()
+            assert answer == {"data": {"scopes": ["ORDERS_READ", "ORDERS_WRITE"]}}
+            # What this server's limits or its schema do not allow is left out; the rest works.
+            for id_ in (wide, old):
+                assert await code_of(shop, {"documentId": id_}) == "PERSISTED_DOCUMENT_NOT_FOUND"
+            response = await shop.rest("POST", "/graphql", {"query": self.DESK[0]})
+            assert response.status_code == (400 if only else 200)
+
+    async def test_they_are_beside_those_of_a_manifest(
+        self, database_url: str, static: Path, tmp_path: Path
+    ) -> None:
+        where = manifest(tmp_path, {"mine": QUERY})
+        async with open_shop(
+            database_url, persisted_only=True, persisted_manifest=where, static=static
+        ) as shop:
+            for id_ in ("mine", f"sha256:{sha256(QUERY)}", f"sha256:{sha256(self.DESK[0])}"):
+                answer = (await shop.rest("POST", "/graphql", {"documentId": id_})).json()
+                assert "errors" not in answer

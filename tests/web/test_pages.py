@@ -31,6 +31,7 @@ def folder(tmp_path: Path) -> Path:
     for page in PAGES:
         (built / page).mkdir(parents=True)
         (built / page / "index.html").write_text(f"<!doctype html><title>{page}</title>")
+    (built / "desk" / "documents.json").write_text("{}")
     (built / "assets").mkdir()
     script = built / "assets" / "desk-Ab3.js"
     script.write_bytes(SCRIPT)

@@ -1,13 +1,13 @@
+import "./styles/index.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { App } from "./app";
 
 const root = document.getElementById("root");
 if (root) {
   createRoot(root).render(
     <StrictMode>
-      <main>
-        <h1>orders-graphql</h1>
-      </main>
+      <App />
     </StrictMode>,
   );
 }
