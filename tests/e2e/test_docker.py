@@ -200,6 +200,7 @@ def test_the_wheel_that_the_image_installs_works(tmp_path: Path) -> None:
         (static / page).mkdir(parents=True)
         (static / page / "index.html").write_text(f"the {page}")
         (static / page / "index.html.gz").write_bytes(gzip.compress(b"packed"))
+    (static / "desk" / "documents.json").write_text("{}")
     environment = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
