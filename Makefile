@@ -97,13 +97,15 @@ dist: dev web ## build the wheel and the source archive, with the web pages, int
 	$(BIN)/python -m hatchling build
 
 # One lock for Python 3.11 to 3.14 on every platform; it names packages and hashes, no index.
-LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --custom-compile-command "make lock" pyproject.toml --group build
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock"
+LOCK = $(COMPILE) pyproject.toml --group build
 lock: ## renew the locks from pyproject.toml
 	@[ -x $(BIN)/python ] || "$(PYTHON)" -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(LOCK) --upgrade -o requirements.lock
 	$(LOCK) --group dev --constraint requirements.lock -o requirements-dev.lock
+	$(COMPILE) --upgrade tests/clients/requirements.in -o tests/clients/requirements.lock
 
 clean: ## remove .venv, caches and builds; the data stay
-	rm -rf .venv dist app/static tests/browser/pictures .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv tests/clients/.venv dist app/static tests/browser/pictures .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
