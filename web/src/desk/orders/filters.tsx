@@ -3,7 +3,7 @@ import { Search } from "lucide-react";
 import { type RefObject, useEffect, useId, useRef, useState } from "react";
 import { useLocation } from "wouter";
 import { shippingMethods, shippingNames, statuses, statusNames } from "../format";
-import type { OrderSort, ShippingMethod } from "../gql/graphql";
+import type { ShippingMethod } from "../gql/graphql";
 import { useSession } from "../session/session";
 import { StatusShape } from "../shell/status";
 import { addressOf, type Conditions, type Period, periodNames, periods } from "./conditions";
@@ -12,15 +12,6 @@ import { ProductChip } from "./product-chip";
 
 const SEARCH_AFTER_MS = 250;
 const BETWEEN = "between";
-
-const sortNames: Readonly<Record<OrderSort, string>> = {
-  CREATED_AT_DESC: "Newest first",
-  CREATED_AT_ASC: "Oldest first",
-  UPDATED_AT_DESC: "Last changed first",
-  UPDATED_AT_ASC: "Longest unchanged first",
-  TOTAL_DESC: "Largest total first",
-  TOTAL_ASC: "Smallest total first",
-};
 
 interface Props {
   conditions: Conditions;
@@ -84,18 +75,6 @@ export function Filters({ conditions, searchField }: Props) {
       {conditions.product && (
         <ProductChip id={conditions.product} onRemove={() => change({ product: null })} />
       )}
-      <select
-        className="field"
-        aria-label="Sorted by"
-        value={conditions.sort}
-        onChange={({ target }) => change({ sort: target.value as OrderSort })}
-      >
-        {Object.entries(sortNames).map(([sort, name]) => (
-          <option key={sort} value={sort}>
-            {name}
-          </option>
-        ))}
-      </select>
     </search>
   );
 }

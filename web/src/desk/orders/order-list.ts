@@ -152,6 +152,7 @@ export class OrderList {
     clearTimeout(this.#gatherTimer);
     clearTimeout(this.#countTimer);
     this.#gatherTimer = undefined;
+    this.#countTimer = undefined;
   }
 
   #loadPage(): void {
@@ -234,8 +235,9 @@ export class OrderList {
   }
 
   #countSoon(wait_ms: number): void {
-    clearTimeout(this.#countTimer);
-    this.#countTimer = setTimeout(async () => {
+    // Once in a while, also where changes never stop.
+    this.#countTimer ??= setTimeout(async () => {
+      this.#countTimer = undefined;
       const { data } = await this.client
         .query(OrderCountDocument, { filter: this.filter }, { requestPolicy: "network-only" })
         .toPromise();

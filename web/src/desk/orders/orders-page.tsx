@@ -4,7 +4,7 @@ import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore
 import { useLocation, useSearch } from "wouter";
 import { codesOf, sentenceOf } from "../client";
 import { countOf } from "../format";
-import type { OrderFilter, OrderStatus } from "../gql/graphql";
+import type { OrderFilter, OrderSort, OrderStatus } from "../gql/graphql";
 import { useSession } from "../session/session";
 import { isTyping } from "../shell/keys";
 import { useOutcomes } from "../shell/outcome";
@@ -16,6 +16,7 @@ import { DeleteDialog } from "./delete-dialog";
 import { Filters } from "./filters";
 import { OrderGrid } from "./order-grid";
 import { OrderList, type Row } from "./order-list";
+import { SortField } from "./sort-field";
 
 const byKey: Readonly<Record<string, OrderStatus>> = {
   1: "PENDING",
@@ -104,6 +105,8 @@ export function OrdersPage() {
     return () => window.removeEventListener("keydown", press);
   }, [setStatus, confirmDeletion]);
 
+  const sortBy = (by: OrderSort) =>
+    navigate(addressOf({ ...conditions, sort: by }), { replace: true });
   const arrivals = useArrivals(state);
   const failed = state.error && state.rows.length === 0 && state.more !== "failed";
   return (
@@ -123,6 +126,9 @@ export function OrdersPage() {
             Clear
           </button>
         )}
+        <div className="page-actions">
+          <SortField sort={sort} onSort={sortBy} />
+        </div>
         <p className="visually-hidden" role="status">
           {arrivals}
         </p>
@@ -169,7 +175,7 @@ export function OrdersPage() {
           key={kept.address}
           state={state}
           sort={conditions.sort}
-          onSort={(sort) => navigate(addressOf({ ...conditions, sort }), { replace: true })}
+          onSort={sortBy}
           selected={selected}
           onSelect={setSelected}
           selectable={mayChange || mayDelete}
