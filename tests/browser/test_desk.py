@@ -19,7 +19,10 @@ from tests.e2e.server import ROOT, Server, running
 
 ORDERS = 600
 DOCUMENTS = ROOT / "app" / "static" / "desk" / "documents.json"
-UNREACHABLE = "ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_CONNECTION_RESET"
+UNREACHABLE = (
+    "ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_CONNECTION_RESET"
+    "|Unable to preload CSS|ProgressEvent"
+)
 
 
 class Api:
@@ -481,6 +484,11 @@ class TestLive:
         expect(rows(page).first).to_be_visible()
         assert barriers(page) == []
         look(page, "desk-offline")
+        # What was not loaded yet can't be shown; one can go back.
+        page.get_by_role("link", name="Dashboard").click()
+        expect(page.get_by_role("heading", name="This page could not be shown")).to_be_visible()
+        assert barriers(page) == []
+        page.get_by_role("link", name="Orders", exact=True).click()
         rows(page).first.get_by_role("checkbox").click()
         page.keyboard.press("3")
         told(page, "1 order could not be set to completed.")
