@@ -53,7 +53,9 @@ export class OrderList {
   readonly #pages: Page[] = [];
   readonly #arrivals: Page[] = [];
   readonly #arrived = new Set<string>();
-  readonly #gone = new Set<string>();
+  #gone: ReadonlySet<string> = new Set();
+  /** The rows as they were put together last, and from what. */
+  #made: { from: readonly unknown[]; rows: readonly Row[] } = { from: [], rows: [] };
   readonly #heard = new Set<string>();
   readonly #listeners = new Set<() => void>();
   readonly #stops: (() => void)[] = [];
@@ -128,20 +130,22 @@ export class OrderList {
   readonly reload = (): void => {
     this.#clear();
     this.#arrived.clear();
-    this.#gone.clear();
+    this.#gone = new Set();
     this.#loadPage();
     this.#countSoon(0);
   };
 
   /** Leave orders out, or take them in again: before the service has said so. */
   readonly leaveOut = (ids: Iterable<string>, out: boolean): void => {
+    const gone = new Set(this.#gone);
     for (const id of ids) {
       if (out) {
-        this.#gone.add(id);
+        gone.add(id);
       } else {
-        this.#gone.delete(id);
+        gone.delete(id);
       }
     }
+    this.#gone = gone;
     this.#update();
   };
 
@@ -197,13 +201,11 @@ export class OrderList {
 
   #hear({ type, orderId }: LiveEvent): void {
     if (type === "DELETED") {
-      this.#gone.add(orderId);
+      this.leaveOut([orderId], true);
       this.#heard.delete(orderId);
-      this.#update();
     } else {
       if (type === "RESTORED") {
-        this.#gone.delete(orderId);
-        this.#update();
+        this.leaveOut([orderId], false);
       }
       if (!this.#has(orderId)) {
         this.#heard.add(orderId);
@@ -251,9 +253,10 @@ export class OrderList {
   #update(): void {
     const first = this.#pages[0];
     const last = this.#pages.at(-1);
-    const rows = this.#rows();
+    // The rows of before stay until the first page of the list that begins anew is there.
+    const isBeginning = first && !first.answered && !first.error;
     this.#state = {
-      rows: first && !first.answered && !first.error ? this.#state.rows : rows,
+      rows: isBeginning ? this.#state.rows : this.#rows(),
       loading: !first?.answered && !first?.error,
       more: moreOf(last, this.#pages.length),
       error: last?.error ?? null,
@@ -265,7 +268,17 @@ export class OrderList {
     }
   }
 
-  #rows(): Row[] {
+  #rows(): readonly Row[] {
+    const from = [this.#gone, ...[...this.#pages, ...this.#arrivals].map(({ rows }) => rows)];
+    const { from: before, rows } = this.#made;
+    if (from.length !== before.length || from.some((part, at) => part !== before[at])) {
+      this.#made = { from, rows: this.#sortedRows() };
+      return this.#made.rows;
+    }
+    return rows;
+  }
+
+  #sortedRows(): Row[] {
     const known = new Map<string, Row>();
     const last = this.#pages.at(-1);
     for (const { rows } of this.#pages) {
