@@ -291,6 +291,7 @@ class TestList:
         expect(page.get_by_role("dialog")).to_have_count(0)
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", level=1)).to_contain_text("Order #")
+        expect(page.get_by_role("main")).to_be_focused()
 
     def test_what_can_not_be_loaded_is_said(self, visitor: Visitor, api: Api) -> None:
         page = visitor.open("/desk")
@@ -326,6 +327,7 @@ class TestChanging:
         look(page, "desk-selected")
         toolbar.get_by_role("button", name="In delivery").click()
         told(page, "2 orders set to in delivery.")
+        expect(page.get_by_role("grid")).to_be_focused()
         for order in orders:
             expect(row(page, order)).to_contain_text("In delivery")
             assert api.status(order) == "DELIVERY"
@@ -403,6 +405,7 @@ class TestChanging:
         page.get_by_role("button", name="Delete …").click()
         dialog.get_by_role("button", name="Delete", exact=True).click()
         told(page, "1 order deleted.")
+        expect(page.get_by_role("grid")).to_be_focused()
         expect(row(page, order)).to_have_count(0)
         page.keyboard.press("z")
         told(page, "1 order restored.")

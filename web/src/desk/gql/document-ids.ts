@@ -6,7 +6,7 @@ export const documentIds: Readonly<Record<string, string>> = {
   CustomersOfOrders: "de5a2fe58e41fae0335bea6b449bddef65505015c65963279341b085f84c1982",
   Delete: "c3bb25ed654b61def067bd9a10ed430e4eb04a2f2e97d42a452bdb92080c7135",
   Figures: "4e022f8cbdebcde2a035eee78006b26e8a1eb987afd12c00fa28dce3ad378901",
-  Order: "3b45f52c5ff5d9e683bc0a75c6512ac4e61a4a7a3312da4474259f30693e6ff6",
+  Order: "0d2dbd60fbf060b976eb8f2ea89b3dbe5d832361d879d8db5a69a8aedf4b98f5",
   OrderCount: "bb21245f6297ee8991427b049d457d872a404237c540ec322f2ce842f9893718",
   OrderEvents: "3ebf2f9ea04b0970219af84abc528cd496455baa9cce38c0e9b6fdcf4a654ddf",
   Orders: "63f92cbc0ec5ddc1812832462b4870bfba4d9029c52f2a15d05f997a60b7022b",

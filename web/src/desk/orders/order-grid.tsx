@@ -4,6 +4,7 @@ import { ArrowDown, ArrowUp, LoaderCircle } from "lucide-react";
 import {
   type KeyboardEvent,
   type MouseEvent,
+  type RefObject,
   useEffect,
   useId,
   useLayoutEffect,
@@ -19,6 +20,7 @@ import type { ListState, Row } from "./order-list";
 import { OrderRow } from "./order-row";
 
 interface Props {
+  grid: RefObject<HTMLDivElement | null>;
   state: ListState;
   sort: OrderSort;
   onSort: (sort: OrderSort) => void;
@@ -40,7 +42,7 @@ export function OrderGrid(props: Props) {
   const { state, sort, onSort, selected, onSelect, selectable, withCustomers } = props;
   const { rows } = state;
   const { place } = props;
-  const scroller = useRef<HTMLDivElement>(null);
+  const { grid: scroller } = props;
   const [, navigate] = useLocation();
   const gridId = useId();
   const rowHeight = useRowHeight();
@@ -373,7 +375,7 @@ function useRowHeight(): number {
  * Returns how many came in above and were not scrolled to yet.
  */
 function useKeptPlace(
-  scroller: React.RefObject<HTMLDivElement | null>,
+  scroller: RefObject<HTMLDivElement | null>,
   rows: readonly Row[],
   rowHeight: number,
   place: Place,

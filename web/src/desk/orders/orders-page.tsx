@@ -1,6 +1,7 @@
 // The list of orders: what to show of them, the rows, and what is done with the selected ones.
 import { PackageSearch, RefreshCw, ServerCrash, X } from "lucide-react";
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { flushSync } from "react-dom";
 import { useLocation, useSearch } from "wouter";
 import { codesOf, sentenceOf } from "../client";
 import { countOf } from "../format";
@@ -48,6 +49,12 @@ export function OrdersPage() {
   const [deleting, setDeleting] = useState<readonly Row[] | null>(null);
   const { run, busy } = useOutcomes();
   const search = useRef<HTMLInputElement>(null);
+  const grid = useRef<HTMLDivElement>(null);
+  // What had the focus, a button for the selected ones, is gone with the selection.
+  const letGo = useCallback(() => {
+    setSelected(new Set());
+    grid.current?.focus({ preventScroll: true });
+  }, []);
   // biome-ignore lint/correctness/useExhaustiveDependencies: another list has other orders
   useEffect(() => setSelected(new Set()), [list]);
   const chosen = useMemo(
@@ -69,10 +76,10 @@ export function OrdersPage() {
             chosen.map((row) => ({ ...row, to })),
           ),
         );
-        setSelected(new Set());
+        letGo();
       }
     },
-    [client, run, chosen, mayChange, busy],
+    [client, run, chosen, mayChange, busy, letGo],
   );
   const confirmDeletion = useCallback(() => {
     if (mayDelete && chosen.length > 0 && !busy) {
@@ -80,8 +87,9 @@ export function OrdersPage() {
     }
   }, [chosen, mayDelete, busy]);
   const remove = (rows: readonly Row[]) => {
-    setDeleting(null);
-    setSelected(new Set());
+    // Nothing behind a dialog can have the focus, so it has to be gone first.
+    flushSync(() => setDeleting(null));
+    letGo();
     void run(() => deleteOrders(client, rows, { canRestore: mayChange, leaveOut: list.leaveOut }));
   };
 
@@ -173,6 +181,7 @@ export function OrdersPage() {
       ) : (
         <OrderGrid
           key={kept.address}
+          grid={grid}
           state={state}
           sort={conditions.sort}
           onSort={sortBy}
@@ -190,7 +199,7 @@ export function OrdersPage() {
         busy={busy}
         {...(mayChange && { setStatus })}
         {...(mayDelete && { remove: confirmDeletion })}
-        clear={() => setSelected(new Set())}
+        clear={letGo}
       />
       {deleting && (
         <DeleteDialog

@@ -1,6 +1,6 @@
 // What is around every page: where one can go, who one is, and whether the service is there.
 import { ChartColumn, CircleHelp, LogOut, Package } from "lucide-react";
-import { lazy, Suspense, useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { Link, Route, Switch, useLocation, useRoute } from "wouter";
 import { OrderPage } from "../order/order-page";
 import { OrdersPage } from "../orders/orders-page";
@@ -30,6 +30,14 @@ function Frame() {
   const [helpIsOpen, setHelpIsOpen] = useState(false);
   const { undo } = useOutcomes();
   const [address] = useLocation();
+  // Where a link led to is where one goes on, also for who does not see it.
+  const left = useRef(address);
+  useEffect(() => {
+    if (left.current !== address) {
+      left.current = address;
+      document.getElementById("main")?.focus({ preventScroll: true });
+    }
+  }, [address]);
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
       if (isTyping(event)) {
