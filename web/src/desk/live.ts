@@ -11,6 +11,7 @@ export type LiveState = "connecting" | "live" | "away";
 // Short at first: a service that restarts is back soon.
 const waits_ms = [300, 1_000, 2_000, 4_000];
 const AWAY_AFTER_MS = 1_500;
+const LATE_MS = 500;
 
 /**
  * Hears of every change to the orders that the caller may see.
@@ -23,6 +24,7 @@ export class LiveFeed {
   #after: string | null = null;
   #failures = 0;
   #opened = false;
+  #begunAt = 0;
   #state: LiveState = "connecting";
   #stop: (() => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -55,6 +57,7 @@ export class LiveFeed {
 
   start(client: Client): void {
     this.#client = client;
+    this.#begunAt = Date.now();
     this.#listen();
     window.addEventListener("online", this.tryNow);
     document.addEventListener("visibilitychange", this.#wake);
@@ -83,7 +86,8 @@ export class LiveFeed {
     clearTimeout(this.#awayTimer);
     this.#awayTimer = undefined;
     this.#failures = 0;
-    const returned = this.#opened;
+    // What was loaded long before the stream was there may be behind it.
+    const returned = this.#opened || Date.now() - this.#begunAt > LATE_MS;
     this.#opened = true;
     this.#set("live");
     if (returned) {
