@@ -426,6 +426,22 @@ class TestChanging:
         expect(page.get_by_role("button", name="Undo")).to_have_count(0)
         expect(row(page, order)).to_have_count(0)
 
+    def test_who_may_only_read_has_nothing_to_select(self, visitor: Visitor, api: Api) -> None:
+        key, _ = api.new_key("ORDERS_READ")
+        page = sign_in(visitor, key, size=PHONE)
+        expect(rows(page).first).to_be_visible()
+        expect(page.get_by_role("checkbox")).to_have_count(0)
+        for pressed in ("j", "x", "a", "2", "Delete"):
+            page.keyboard.press(pressed)
+        expect(page.get_by_role("toolbar")).to_have_count(0)
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        assert barriers(page) == []
+        look(page, "desk-phone-reader")
+        rows(page).first.get_by_role("link").click()
+        expect(page.get_by_role("region", name="History")).to_be_visible()
+        expect(page.get_by_role("button", name="Delete …")).to_have_count(0)
+        expect(page.get_by_role("button", name="Completed")).to_have_count(0)
+
 
 class TestLive:
     def test_two_browsers_see_the_same(self, visitor: Visitor, api: Api) -> None:
