@@ -57,7 +57,7 @@ serve: install ## run the service with demo data: PORT=8000 HOST=127.0.0.1
 	@exec $(BIN)/orders serve --demo --host "$(HOST)" --port "$(PORT)"
 
 test: dev ## run the tests, four at a time
-	@$(BIN)/python -m pytest -n 4 --dist loadfile
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 check: dev ## lint, types, import contracts, the schema, the Dockerfile (migrations are among the tests)
 	$(BIN)/ruff format --check .

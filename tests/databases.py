@@ -1,6 +1,7 @@
 """Databases for tests, on each engine: migrated and empty, as many as are asked for."""
 
 import asyncio
+import os
 import shutil
 import sqlite3
 import threading
@@ -117,11 +118,14 @@ class SQLiteDatabases(Databases):
     @contextmanager
     def for_folder(self, folder: Path, *, migrated: bool = True) -> Iterator[Home]:
         # The default of the settings. The folder is a test's own, and goes with it.
-        path = folder / "data" / "orders.db"
-        if migrated:
-            path.parent.mkdir(parents=True)
-            shutil.copy(self.migrated, path)
-        yield Home(self, sqlite_url(path), {})
+        data = folder / "data"
+        home = Home(self, sqlite_url(data / "orders.db"), {})
+        if not migrated:
+            yield home
+            return
+        with self.fresh() as url:
+            data.symlink_to(_path(url).parent)
+            yield home
 
     def empty_again(self, url: str) -> None:
         path = _path(url)
@@ -151,6 +155,16 @@ class SQLiteDatabases(Databases):
 
 def _path(url: str) -> Path:
     return Path(url.removeprefix(sqlite_url(Path())[:-1]))
+
+
+def folder_in_memory() -> Path | None:
+    """Where files need no disk, if there is such a place and it is not small.
+
+    Each commit waits until SQLite's file is on the disk, and no test here takes the power away.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 (folders with names of their own are made in it)
+    is_large = memory.is_dir() and shutil.disk_usage(memory).free > 2**30
+    return memory if is_large and os.access(memory, os.W_OK) else None
 
 
 class PostgreSQLDatabases(Databases):
@@ -191,7 +205,7 @@ class PostgreSQLDatabases(Databases):
         url = self._url(name)
         try:
             yield url
-            self.wait_until_left(url)
+            self._admin.when_left(url, "" if spoilt else _CLEAN)
         except BaseException:
             # Who knows what is in it, and who is connected.
             spoilt = True
@@ -200,7 +214,6 @@ class PostgreSQLDatabases(Databases):
             if spoilt:
                 self._drop(name)
             else:
-                self._admin.execute(_CLEAN, url)
                 self._clean.append(name)
 
     @contextmanager
@@ -215,11 +228,7 @@ class PostgreSQLDatabases(Databases):
         return bool(self.run(url, _OTHERS))
 
     def wait_until_left(self, url: str) -> None:
-        # A server process notices a moment later that its client is gone, and ends what it is at.
-        deadline = time.monotonic() + _SECONDS_TO_LEAVE
-        while others := self.run(url, _OTHERS):
-            assert time.monotonic() < deadline, f"connections were left open: {others}"
-            time.sleep(0.005)
+        self._admin.when_left(url)
 
     def keep_changes_out(self, url: str, *tables: str) -> Callable[[], None]:
         locked = ", ".join(("order_counters", *tables))
@@ -268,6 +277,14 @@ class _Admin:
     def execute(self, statement: str, url: str = "") -> list[Any]:
         return self._wait(self._execute(statement, url or self._url))
 
+    def when_left(self, url: str, statement: str = "") -> None:
+        """Wait until nobody else is connected, then execute the statement, if there is one.
+
+        Raises:
+            AssertionError: somebody stays.
+        """
+        self._wait(self._when_left(url, statement))
+
     def hold(self, statement: str, url: str) -> Callable[[], None]:
         """Execute a statement in a transaction that stays open until the returned is called."""
         connection = self._wait(_connect(url))
@@ -281,6 +298,21 @@ class _Admin:
                 await connection.execute(statement)
                 return []
             return list(await connection.fetch(statement))
+        finally:
+            await connection.close()
+
+    async def _when_left(self, url: str, statement: str) -> None:
+        # One connection for both: to make one is most of the work.
+        connection = await _connect(url)
+        try:
+            # A server process notices a moment later that its client is gone, and ends what it is
+            # at.
+            deadline = time.monotonic() + _SECONDS_TO_LEAVE
+            while others := await connection.fetch(_OTHERS):
+                assert time.monotonic() < deadline, f"connections were left open: {others}"
+                await asyncio.sleep(0.005)
+            if statement:
+                await connection.execute(statement)
         finally:
             await connection.close()
 

@@ -11,9 +11,11 @@ from unittest.mock import patch
 
 import httpx
 from asgi_lifespan import LifespanManager
-from sqlalchemy import Engine, bindparam, event, text
+from sqlalchemy import Engine, bindparam, event, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.types import ASGIApp
 
+from app.db import tables
 from app.db.database import Database
 from app.db.engine import open_database
 from app.db.prepared import Bound, Prepared
@@ -129,10 +131,7 @@ class Shop:
     async def rows(self, statement: str) -> Sequence[tuple[Any, ...]]:
         """What a statement finds in the database; instants as SQLite keeps them."""
         async with self.database.read() as connection:
-            return [
-                tuple(as_stored(value) if isinstance(value, datetime) else value for value in row)
-                for row in await connection.execute(text(statement))
-            ]
+            return await _rows(connection, statement)
 
     async def execute(self, statement: str, **values: object) -> None:
         """Execute a statement past the application; its parameters are named, `:so`."""
@@ -149,11 +148,71 @@ class Shop:
             *("orders", "order_items", "order_words", "order_events", "order_counters"),
             *("idempotency_keys", "products", "users"),
         )
-        return [await self.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables]
+        async with self.database.read() as connection:
+            return [
+                await _rows(connection, f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables
+            ]
+
+
+async def _rows(connection: AsyncConnection, statement: str) -> list[tuple[Any, ...]]:
+    return [
+        tuple(as_stored(value) if isinstance(value, datetime) else value for value in row)
+        for row in await connection.execute(text(statement))
+    ]
 
 
 async def fill_shop(database: Database) -> dict[str, str]:
-    """Put users and products into a migrated, empty database; a key for each kind of caller."""
+    """Put users and products into a migrated, empty database; a key for each kind of caller.
+
+    The services do so once in a process, and what they have written is written again after that:
+    each of some thousand tests begins with it.
+    """
+    if not _KEYS:
+        keys = await _fill_by_services(database)
+        async with database.read() as connection:
+            found = [await _insertion_of(connection, name, n) for name, n in _FILLED.items()]
+        _INSERTIONS.extend(found)
+        _KEYS.update(keys)
+        return keys
+    async with database.transaction() as connection:
+        for statement in _INSERTIONS:
+            await connection.exec_driver_sql(statement)
+    return dict(_KEYS)
+
+
+_FILLED = {"users": 5, "api_keys": 5, "products": len(PRODUCTS)}
+_INSERTIONS: list[str] = []
+_KEYS: dict[str, str] = {}
+
+
+async def _insertion_of(connection: AsyncConnection, name: str, number: int) -> str:
+    """A statement for either engine that inserts the rows that the table has now, so many."""
+    table = tables.metadata.tables[name]
+    columns = ", ".join(table.columns.keys())
+    rows = [
+        f"({', '.join(map(_written, values))})"
+        for values in await connection.execute(select(table))
+    ]
+    assert len(rows) == number, f"{name} was not empty: {rows}"
+    return f"INSERT INTO {name} ({columns}) VALUES {', '.join(rows)}"
+
+
+def _written(value: object) -> str:
+    match value:
+        case None:
+            return "NULL"
+        case bool() | int():
+            return str(value).upper()
+        case datetime():
+            return f"'{as_stored(value)}'"
+        case str():
+            quoted = value.replace("'", "''")
+            return f"'{quoted}'"
+        case other:
+            raise TypeError(other)
+
+
+async def _fill_by_services(database: Database) -> dict[str, str]:
     keys = {}
     async with database.transaction() as connection:
         await replace_products(connection, PRODUCTS)

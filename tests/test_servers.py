@@ -271,8 +271,9 @@ def test_has_a_server(number):
             for name, value in os.environ.items()  # noqa: TID251 (handed on)
             if not name.startswith(("ORDERS_", "PYTEST_"))
         }
+        plugins = ["--disable-plugin-autoload", "-p", "xdist.plugin", "-p", "no:cacheprovider"]
         return subprocess.run(
-            [sys.executable, "-m", "pytest", "-n", "2", "-p", "no:cacheprovider"],
+            [sys.executable, "-m", "pytest", "-n", "2", *plugins],
             cwd=folder,
             env={**inherited, "PYTHONPATH": str(ROOT), **environment},
             capture_output=True,

@@ -1,6 +1,7 @@
 """The schema: its roots, scalars and the hand-over of documents that are checked already."""
 
 from collections.abc import Iterator
+from functools import cache, cached_property
 
 import strawberry
 from graphql import (
@@ -67,7 +68,7 @@ class Schema(strawberry.Schema):
                 if argument.default_value is None:
                     argument.default_value = Undefined
 
-    @property
+    @cached_property
     def sdl(self) -> str:
         """The schema in its own language, as it is committed in `schema.graphql`."""
         return self.as_str() + "\n"
@@ -78,8 +79,9 @@ class Schema(strawberry.Schema):
         return self._schema
 
 
+@cache
 def build_schema() -> Schema:
-    """The schema of the service."""
+    """The schema of the service: the same one for all of a process, as nobody changes it."""
     schema = Schema(
         query=Query,
         mutation=Mutation,

@@ -6,6 +6,7 @@ statuses, scopes and examples.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -221,12 +222,17 @@ _HEADERS: Json = {
 
 def routes(*, body_limit_bytes: int) -> list[BaseRoute]:
     """The reference for programs, at `/openapi.json`."""
-    content = orjson.dumps(document(body_limit_bytes=body_limit_bytes))
+    content = _written(body_limit_bytes)
 
     async def reference(_request: Request) -> Response:
         return Response(content, media_type="application/json; charset=utf-8")
 
     return [Route("/openapi.json", reference)]
+
+
+@cache
+def _written(body_limit_bytes: int) -> bytes:
+    return orjson.dumps(document(body_limit_bytes=body_limit_bytes))
 
 
 def document(*, body_limit_bytes: int) -> Json:

@@ -2,46 +2,30 @@
 
 import hashlib
 import json
-import multiprocessing
 import os
 import re
 import stat
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from app.cli.program import run
 from app.db import migrations
 from app.domain import clock
 from tests.databases import Home, PostgreSQLDatabases
+from tests.forked import Forked
 from tests.shop import TABLE, UNKNOWN
-
-# A process of its own for each command, forked from one that has imported the program already.
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["app.cli.commands"])
 
 
 @dataclass
 class Done:
     """How a command ended."""
 
-    returncode: int | None
+    returncode: int
     stdout: str
     stderr: str
-
-
-def _orders(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
-    os.chdir(folder)
-    os.environ.clear()  # noqa: TID251 (the command's own environment)
-    os.environ.update(environment)  # noqa: TID251
-    for number, name in ((1, "stdout"), (2, "stderr")):
-        os.dup2(os.open(folder / f".{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-    sys.argv = ["orders", *arguments]
-    run()
 
 
 class Terminal:
@@ -49,17 +33,21 @@ class Terminal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("ORDERS_")}  # noqa: TID251
+        self._environment: Mapping[str, str] = {**clean, "COLUMNS": "200"}
 
     def run(self, *arguments: str, **environment: str) -> Done:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("ORDERS_")}  # noqa: TID251
-        process = _PROCESSES.Process(
-            target=_orders,
-            args=(arguments, self.folder, {**clean, "COLUMNS": "200", **environment}),
-        )
-        process.start()
-        process.join(60)
+        return self.end(Forked(arguments, self.folder, {**self._environment, **environment}))
+
+    def start(self, *arguments: str, prepare: Callable[[], None] | None = None) -> Forked:
+        """Begin a command; `prepare` is as for `Forked`."""
+        return Forked(arguments, self.folder, self._environment, prepare=prepare)
+
+    def end(self, process: Forked) -> Done:
+        """How it ended, when it has."""
+        status = process.wait(60)
         stdout, stderr = ((self.folder / f".{name}").read_text() for name in ("stdout", "stderr"))
-        return Done(process.exitcode, stdout, stderr)
+        return Done(status, stdout, stderr)
 
     def ok(self, *arguments: str) -> str:
         done = self.run(*arguments)
@@ -80,9 +68,7 @@ class DatabaseTerminal(Terminal):
     def __init__(self, folder: Path, home: Home) -> None:
         super().__init__(folder)
         self.home = home
-
-    def run(self, *arguments: str, **environment: str) -> Done:
-        return super().run(*arguments, **{**self.home.environment, **environment})
+        self._environment = {**self._environment, **home.environment}
 
     @property
     def keys_file(self) -> Path:

@@ -16,9 +16,10 @@ import httpx
 import pytest
 
 from app.db import migrations, tables
-from tests.cli.small_parts import end_copy, start_copy
+from tests.cli.small_parts import in_small_parts
 from tests.cli.test_commands import Done, Terminal
 from tests.databases import Databases, PostgreSQLDatabases, SQLiteDatabases, sqlite_url
+from tests.forked import Forked
 from tests.graphql.test_persisted import by_hash
 from tests.servers import PgBouncer, PostgresServer
 from tests.shop import CUSTOMER, LAMP, STOOL, TABLE, open_client, open_shop
@@ -562,11 +563,11 @@ def test_a_server_that_dies_in_between(
         server.run_sql("CREATE DATABASE shop")
         target = server.url("shop")
         asyncio.run(migrations.migrate(target))
-        process = start_copy(terminal, "--from", source, "--to", target)
+        process = _start_copy(terminal, "--from", source, "--to", target)
         while server.run_sql("SELECT count(*) FROM orders", "shop") in {"0", ""}:
-            assert process.is_alive()
+            assert process.poll() is None
         server.kill()
-        done = end_copy(terminal, process)
+        done = terminal.end(process)
         assert done.returncode == 1
         assert re.fullmatch(
             r"orders: as the target, the database at \S+/shop can't be used: .+\n", done.stderr
@@ -574,11 +575,11 @@ def test_a_server_that_dies_in_between(
         server.start()
         copied(terminal, source, target, "--resume")
         with sqlite_databases.empty() as back:
-            process = start_copy(terminal, "--from", target, "--to", back)
+            process = _start_copy(terminal, "--from", target, "--to", back)
             while not _has_orders(sqlite_databases, back):
-                assert process.is_alive()
+                assert process.poll() is None
             server.kill()
-            done = end_copy(terminal, process)
+            done = terminal.end(process)
             assert done.returncode == 1
             assert re.fullmatch(
                 r"orders: as the source, the database at \S+/shop can't be used: [^\n]+\n",
@@ -616,6 +617,10 @@ def test_through_pgbouncer(
             assert "are the same database" in done.stderr
 
 
+def _start_copy(terminal: Terminal, *arguments: str) -> Forked:
+    return terminal.start("copy", *arguments, prepare=in_small_parts)
+
+
 def _signalled(
     terminal: Terminal,
     databases: Databases,
@@ -626,15 +631,15 @@ def _signalled(
 ) -> Done:
     """Copy in small parts, in a process that gets a signal once the target has so many rows."""
     count = " + ".join(f"(SELECT count(*) FROM {name})" for name in NAMES)
-    process = start_copy(terminal, "--from", source, "--to", target, "--resume")
+    process = _start_copy(terminal, "--from", source, "--to", target, "--resume")
     try:
         while databases.run(target, f"SELECT {count}")[0][0] <= rows:
-            assert process.is_alive()
+            assert process.poll() is None
             time.sleep(0.005)
     finally:
         assert process.pid is not None
         os.kill(process.pid, by)
-        done = end_copy(terminal, process)
+        done = terminal.end(process)
     return done
 
 

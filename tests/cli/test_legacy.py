@@ -3,8 +3,6 @@
 import json
 import signal
 import stat
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,6 @@ import pytest
 
 from tests.cli.test_commands import DatabaseTerminal, Terminal
 from tests.databases import Databases, Home
-from tests.e2e.server import ROOT
 from tests.legacy_dump import LegacyShop, order, user, write_file
 from tests.services.legacy.test_importing import EVERYTHING
 
@@ -216,24 +213,18 @@ def _stopped_after_a_batch(folder: Path, home: Home, by: signal.Signals) -> tupl
         return int(count)
 
     before = orders()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "app", "import", "legacy", "../dump"],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **home.environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    terminal = DatabaseTerminal(folder, home)
+    process = terminal.start("import", "legacy", "../dump")
     try:
         while orders() == before:
             assert process.poll() is None
             time.sleep(0.005)
     finally:
         process.send_signal(by)
-        _, said = process.communicate()
+        done = terminal.end(process)
     # A commit that was under way when its client was killed is finished.
     home.databases.wait_until_left(home.url)
-    return process.returncode, said, orders()
+    return done.returncode, done.stderr, orders()
 
 
 def test_names_of_a_dump_can_not_steer_the_terminal(terminal: DatabaseTerminal) -> None:

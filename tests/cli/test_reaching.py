@@ -3,8 +3,6 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +12,8 @@ import pytest
 
 from app.db.migrations import newest
 from tests.cli.test_commands import Terminal
-from tests.e2e.server import ROOT, running
+from tests.e2e.server import running
+from tests.forked import Forked
 from tests.servers import PostgresServer
 
 ODD = "a/b?c#d@e%f:g h&i"
@@ -45,19 +44,12 @@ def terminal(tmp_path: Path) -> Terminal:
     return Terminal(tmp_path)
 
 
-def start(folder: Path, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
-    with (folder / "said").open("w") as said:
-        return subprocess.Popen(
-            [sys.executable, "-m", "app", *arguments],
-            cwd=folder,
-            env={"PYTHONPATH": str(ROOT), "PATH": os.defpath, **environment},
-            stdout=subprocess.DEVNULL,
-            stderr=said,
-            text=True,
-        )
+def start(folder: Path, *arguments: str, **environment: str) -> Forked:
+    settings = {"PATH": os.defpath, **environment}
+    return Forked(arguments, folder, settings, outputs=(os.devnull, "said"))
 
 
-def wait_for(words: str, folder: Path, process: "subprocess.Popen[str]") -> str:
+def wait_for(words: str, folder: Path, process: Forked) -> str:
     deadline = time.monotonic() + 60
     while words not in (said := (folder / "said").read_text()):
         assert process.poll() is None, said

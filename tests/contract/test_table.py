@@ -20,7 +20,7 @@ from tests.contract.cases import add, bodies, calls, change_status, delete, get_
 from tests.contract.play import Answer, Sent, empty, play
 from tests.contract.table import Case
 from tests.databases import Databases
-from tests.e2e.server import ROOT, Server, running
+from tests.e2e.server import ROOT, Server, started
 from tests.shop import CUSTOMER, Shop, fill_shop, open_shop
 
 CASES = [
@@ -90,7 +90,7 @@ async def _served(url: str, folder: Path) -> AsyncGenerator[ServedShop]:
         "LANG": "ja_JP.UTF-8",
         "ORDERS_LEGACY_JWT_SECRET": keys.LEGACY_SECRET,
     }
-    with running(folder, **environment) as server:
+    with started(folder, **environment) as server:
         async with httpx.AsyncClient(base_url=server.url) as client:
             shop = ServedShop(client, database, own_keys, server)
             await _add_dead_keys(shop)

@@ -23,7 +23,7 @@ import yaml
 from dockerfile_parse import DockerfileParser
 
 from app.settings import Settings
-from tests.e2e.server import ROOT, running
+from tests.e2e.server import ROOT, running, started
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PASSWORD = "POSTGRES_PASSWORD:?put a password into .env, see compose.yaml"
@@ -218,7 +218,7 @@ def test_the_wheel_that_the_image_installs_works(tmp_path: Path) -> None:
     assert _run("orders schema export", tmp_path, environment) == (
         (ROOT / "schema.graphql").read_text()
     )
-    with running(tmp_path, python=target / "bin" / "python", PYTHONPATH="") as server:
+    with started(tmp_path, python=target / "bin" / "python", PYTHONPATH="") as server:
         for encoding, content in (("identity", "the desk"), ("gzip", "packed")):
             desk = httpx.get(f"{server.url}/desk", headers={"Accept-Encoding": encoding})
             assert desk.text == content

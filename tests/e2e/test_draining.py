@@ -12,6 +12,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from starlette.responses import Response
 from app.db.engine import open_database
 from app.protocol import Connection
 from tests.databases import Databases
-from tests.e2e.server import ROOT, Server, running
+from tests.e2e.server import ROOT, Server, running, started
 from tests.shop import TABLE, fill_shop
 
 STOPPING = {"status": "unavailable", "reason": "The server is stopping."}
@@ -77,6 +78,11 @@ async def _answered_once(callers: Sequence[Caller]) -> None:
     await asyncio.to_thread(_wait_until, lambda: all(caller.heads for caller in callers))
 
 
+def _serving(workers: str) -> Callable[..., AbstractContextManager[Server]]:
+    # Processes of its own begin from nothing whoever starts them.
+    return running if workers == "1" else started
+
+
 def _port(server: Server) -> int:
     return int(server.url.rsplit(":", 1)[1])
 
@@ -126,7 +132,7 @@ async def test_balancers_know_first_and_every_request_is_answered(
 ) -> None:
     keys = await _fill(database_url)
     settings = {"ORDERS_DATABASE_URL": database_url, "ORDERS_DRAIN_S": "1.5"}
-    with running(tmp_path, "--workers", workers, **settings) as server:
+    with _serving(workers)(tmp_path, "--workers", workers, **settings) as server:
         _wait_until_up(server, workers)
         port = _port(server)
         placing = [Caller(port, _order(keys), keeps_connection=n % 2 == 0) for n in range(8)]
@@ -169,7 +175,7 @@ async def test_balancers_know_first_and_every_request_is_answered(
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_without_a_drain_too(tmp_path: Path, workers: str, number: int) -> None:
-    with running(tmp_path, "--workers", workers) as server:
+    with _serving(workers)(tmp_path, "--workers", workers) as server:
         _wait_until_up(server, workers)
         callers = [Caller(_port(server), HEALTH, keeps_connection=n % 3 > 0) for n in range(12)]
         tasks = [asyncio.create_task(caller.call()) for caller in callers]
@@ -213,7 +219,7 @@ def test_a_signal_while_the_server_starts_loses_nothing(tmp_path: Path) -> None:
         "    return create_app(settings)\n"
         "app.main.create_app = told\n"
     )
-    with running(tmp_path, PYTHONPATH=f"{tmp_path}:{ROOT}") as server:
+    with started(tmp_path, PYTHONPATH=f"{tmp_path}:{ROOT}") as server:
         with socket.create_connection(("127.0.0.1", _port(server)), timeout=60) as waiting:
             waiting.sendall(HEALTH)
             (tmp_path / "sent").touch()
@@ -280,7 +286,7 @@ def test_a_request_that_has_begun_to_come_is_answered(
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_the_drain(tmp_path: Path, workers: str, second: int) -> None:
-    with running(tmp_path, "--workers", workers, ORDERS_DRAIN_S="600") as server:
+    with _serving(workers)(tmp_path, "--workers", workers, ORDERS_DRAIN_S="600") as server:
         _wait_until_up(server, workers)
         server.process.send_signal(signal.SIGTERM)
         _wait_until(lambda: httpx.get(f"{server.url}/readyz", timeout=60).json() == STOPPING)
@@ -293,7 +299,7 @@ def test_a_second_signal_ends_the_drain(tmp_path: Path, workers: str, second: in
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_people_at_a_terminal_do_not_wait(tmp_path: Path, workers: str, number: int) -> None:
-    with running(tmp_path, "--workers", workers, ORDERS_DRAIN_S="600") as server:
+    with _serving(workers)(tmp_path, "--workers", workers, ORDERS_DRAIN_S="600") as server:
         _wait_until_up(server, workers)
         assert server.stop(number) in {0, -number, -signal.SIGTERM}
     assert "Traceback" not in server.log.read_text()
@@ -307,11 +313,11 @@ def test_a_demo_stops_at_once(tmp_path: Path) -> None:
 
 def test_a_signal_to_the_whole_group_is_one_signal(tmp_path: Path) -> None:
     """As systemd sends it; the parent passes its own on to each process."""
-    with running(tmp_path, "--workers", "2", ORDERS_DRAIN_S="600") as server:
+    with started(tmp_path, "--workers", "2", ORDERS_DRAIN_S="600") as server:
         _wait_until_up(server, "2")
-        started = re.findall(r"Started server process \[(\d+)\]", server.log.read_text())
-        assert len(started) == 2
-        for pid in (*map(int, started), server.process.pid):
+        pids = re.findall(r"Started server process \[(\d+)\]", server.log.read_text())
+        assert len(pids) == 2
+        for pid in (*map(int, pids), server.process.pid):
             os.kill(pid, signal.SIGTERM)
         _wait_until(lambda: server.log.read_text().count("Terminated child process") == 2)
         # Each has heard of it twice by the time that it answers again.

@@ -8,7 +8,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.e2e.server import ROOT, running
+from tests.e2e.server import ROOT, started
 
 MOST_MB = 120
 AT_THE_END = """
@@ -38,7 +38,7 @@ def test_a_server_is_small_and_runs_on_what_there_is(
     shutil.copy(migrated, tmp_path / "data" / "orders.db")
     without = [] if loop == "uvloop" else ["uvloop"]
     (tmp_path / "sitecustomize.py").write_text(AT_THE_END.format(without=without))
-    with running(tmp_path, PYTHONPATH=f"{tmp_path}:{ROOT}") as server:
+    with started(tmp_path, PYTHONPATH=f"{tmp_path}:{ROOT}") as server:
         assert httpx.get(f"{server.url}/readyz", timeout=60).status_code == 200
         used_mb = psutil.Process(server.process.pid).memory_info().rss / 1_000_000
         assert server.stop(signal.SIGINT) == 0

@@ -2,16 +2,14 @@
 
 import json
 import signal
-import subprocess
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
 
+from tests.cli.test_commands import DatabaseTerminal
 from tests.contract.test_legacy_tokens import claims, signed
-from tests.databases import Databases
-from tests.e2e.server import ROOT, running
+from tests.databases import Databases, Home
+from tests.e2e.server import running
 from tests.shop import CUSTOMER, TABLE
 
 SETTINGS = """ORDERS_LEGACY_JWT_SECRET=["a newer one", "shh"]
@@ -24,33 +22,21 @@ ORDER = {
 }
 
 
-def orders(folder: Path, environment: Mapping[str, str], *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "app", *arguments],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    return done.stdout
-
-
 def test_a_repeated_order_is_one_order_after_a_crash(databases: Databases, tmp_path: Path) -> None:
     with databases.for_folder(tmp_path) as home:
-        _place_again_and_again(tmp_path, home.environment)
+        _place_again_and_again(tmp_path, home)
 
 
-def _place_again_and_again(folder: Path, environment: Mapping[str, str]) -> None:
+def _place_again_and_again(folder: Path, home: Home) -> None:
+    orders = DatabaseTerminal(folder, home).ok
     (folder / ".env").write_text(SETTINGS)
     (folder / "products.csv").write_text(f"id,name,price\n{TABLE},table,30\n")
-    orders(folder, environment, "users", "add", "ann@shop.example", "--id", CUSTOMER)
-    orders(folder, environment, "products", "import", "products.csv")
+    orders("users", "add", "ann@shop.example", "--id", CUSTOMER)
+    orders("products", "import", "products.csv")
     token = signed(claims(admin=False))
     headers = {"Authorization": token, "Idempotency-Key": '"order-1"'}
     for last in (signal.SIGKILL, signal.SIGTERM, signal.SIGTERM):
-        with running(folder, **environment) as server:
+        with running(folder, **home.environment) as server:
             added = httpx.post(f"{server.url}/orders/add", json=ORDER, headers=headers)
             assert (added.status_code, added.content) == (200, b"ORDER SUCCESS")
             found = httpx.get(f"{server.url}/orders/get_all", headers=headers)
@@ -63,7 +49,7 @@ def _place_again_and_again(folder: Path, environment: Mapping[str, str]) -> None
             assert "Traceback" not in log
             assert "Warning" not in log
     # The counts of the server that was killed are lost, those of the two others are together.
-    used = json.loads(orders(folder, environment, "usage", "--json"))
+    used = json.loads(orders("usage", "--json"))
     assert [(u["caller"], u["key"], u["path"], u["calls"], u["replacedBy"]) for u in used] == [
         ("ann@shop.example", "legacy JWT", "/orders/add", 2, "addOrder"),
         ("ann@shop.example", "legacy JWT", "/orders/get_all", 2, "me { orders }"),

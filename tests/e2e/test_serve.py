@@ -16,8 +16,9 @@ import pytest
 
 from app.graphql.schema import build_schema
 from app.web.built import find_built_pages
+from tests.cli.test_commands import DatabaseTerminal
 from tests.databases import Databases, Home
-from tests.e2e.server import ROOT, Server, fill, running
+from tests.e2e.server import ROOT, Server, fill, running, started
 from tests.shop import CUSTOMER
 
 
@@ -113,7 +114,7 @@ def test_a_large_body_is_refused_on_a_socket(demo: Server) -> None:
 def test_a_second_start_shows_the_same_keys(tmp_path: Path, home: Home) -> None:
     shown = []
     for _ in range(2):
-        with running(tmp_path, "--demo", **home.environment) as server:
+        with started(tmp_path, "--demo", **home.environment) as server:
             shown.append(re.findall(r"ofk_\w+", server.shown))
             assert httpx.get(f"{server.url}/readyz").status_code == 200
             assert server.stop(signal.SIGINT) == 0
@@ -140,7 +141,7 @@ def test_requests_in_flight_finish(
     databases: Databases = request.getfixturevalue(f"{engine}_databases")
     with (
         databases.for_folder(tmp_path) as home,
-        running(tmp_path, "--workers", workers, **home.environment) as server,
+        started(tmp_path, "--workers", workers, **home.environment) as server,
     ):
         port = int(server.url.rsplit(":", 1)[1])
         key = fill(home.url)["customer"]
@@ -252,21 +253,9 @@ def test_without_a_database_the_server_says_so(tmp_path: Path, home: Home) -> No
         assert httpx.get(f"{server.url}/healthz").status_code == 200
         headers = {"Authorization": "ofk_x"}
         assert httpx.get(f"{server.url}/orders/get_all", headers=headers).status_code == 503
-        environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **home.environment}
-        for arguments in (
-            ["migrate"],
-            ["users", "add", "a@b.example", "--id", CUSTOMER],
-            ["keys", "create", CUSTOMER],
-        ):
-            done = subprocess.run(
-                [sys.executable, "-m", "app", *arguments],
-                cwd=tmp_path,
-                env=environment,
-                capture_output=True,
-                text=True,
-                check=True,
-                timeout=60,
-            )
-        headers = {"Authorization": done.stdout.strip()}
+        terminal = DatabaseTerminal(tmp_path, home)
+        terminal.ok("migrate")
+        terminal.ok("users", "add", "a@b.example", "--id", CUSTOMER)
+        headers = {"Authorization": terminal.ok("keys", "create", CUSTOMER).strip()}
         assert httpx.get(f"{server.url}/readyz").status_code == 200
         assert httpx.get(f"{server.url}/orders/get_all", headers=headers).json() == []

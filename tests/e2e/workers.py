@@ -13,7 +13,7 @@ import httpx
 import psutil
 
 from app.db.engine import open_database
-from tests.e2e.server import Server, running
+from tests.e2e.server import Server, started
 from tests.shop import fill_shop
 
 _STARTED = re.compile(r"Started server process \[(\d+)\]")
@@ -86,7 +86,7 @@ def _standing_still(pids: Iterator[int]) -> Iterator[None]:
 def working(folder: Path, url: str, number: int, **environment: str) -> Iterator[Workers]:
     """A server of several processes over a database."""
     arguments = ("--workers", str(number))
-    with running(folder, *arguments, ORDERS_DATABASE_URL=url, **environment) as server:
+    with started(folder, *arguments, ORDERS_DATABASE_URL=url, **environment) as server:
         workers = Workers(server, number)
         try:
             yield workers

@@ -24,7 +24,7 @@ from app.services.events import last_position
 from app.services.order_placing import placing
 from app.services.users import find_user
 from tests.databases import Databases, Home
-from tests.e2e.server import Server, running
+from tests.e2e.server import Server, running, started
 
 PRODUCT = "0000000d0200000000000001"
 EVENTS = """subscription ($orderId: ID, $types: [OrderEventType!], $after: String) {
@@ -104,7 +104,8 @@ def live_server(
         if listens:
             settings["database_listen_url"] = listen_url
         environment = {f"ORDERS_{name.upper()}": str(value) for name, value in settings.items()}
-        with running(folder, "--demo", **home.environment, **environment) as server:
+        serving = running if settings.get("workers", 1) == 1 else started
+        with serving(folder, "--demo", **home.environment, **environment) as server:
             yield LiveServer(server, home, listen_url)
 
 

@@ -28,13 +28,14 @@ from tests.live.listening import listening, live_server, stream
     ],
 )
 async def test_a_stopping_server_ends_streams_at_once(
-    request: pytest.FixtureRequest,
+    sqlite_databases: Databases,
+    postgresql_databases: Databases,
     tmp_path: Path,
     engine: str,
     settings: Mapping[str, Any],
     number: int,
 ) -> None:
-    databases: Databases = request.getfixturevalue(f"{engine}_databases")
+    databases = {"sqlite": sqlite_databases, "postgresql": postgresql_databases}[engine]
     with live_server(databases, tmp_path, **settings) as live:
         async with listening(live, live.customer) as busy, listening(live, live.customer) as idle:
             await busy.subscribe("1", {"after": await live.now()})

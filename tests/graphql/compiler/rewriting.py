@@ -9,6 +9,7 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from graphql import (
@@ -63,7 +64,8 @@ _SIZES = (0, 1, 1, 2, 2, 3, 3, 5, 100)
 _BAD_SIZES = (101, -1, 2**31 - 1)
 
 
-def shapes(each: int, start: int) -> Mapping[str, list[DocumentNode]]:
+@cache
+def shapes(each: int, start: int) -> Mapping[str, Sequence[DocumentNode]]:
     """Valid operations by the one field of the root that they have."""
     return {name: queries_of(name, each, start) for name in dict.fromkeys(ROOTS)}
 
