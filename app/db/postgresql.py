@@ -7,7 +7,7 @@ reads alone. Reads are outside of transactions: one round trip each, and nothing
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,9 +25,10 @@ from app.db.deadline import Deadline
 from app.db.dsn import dsn_of, place_of
 from app.db.faults import PoolerInBetween, driver_error, fault_of, sqlstate
 from app.db.pool import FairPool
+from app.db.postgresql_sharing import MustBeAlone, SharedStatements
 from app.db.prepared import Bound
 from app.db.replica import Replica
-from app.db.steps import Row, Statement, Steps, carry_out, unfolded
+from app.db.steps import Row, Shared, Statement, Steps, carry_out, unfolded
 from app.db.wakeups import Wakeups
 from app.domain.errors import AppError, Contended, TimedOut, Unavailable
 
@@ -54,6 +55,7 @@ _LIMIT_TRANSACTIONS = (
 # without a prepared statement, which might be another client's: the answer is how many rows.
 _IS_SERVER = "SELECT 1 WHERE pg_backend_pid() = {}"
 _YES = "SELECT 1"
+_BREAK_OFF = "SELECT pg_cancel_backend({})"
 # How a server puts it that a statement prepared on one connection is asked for on another one.
 _MIXED_UP = {"26000", "42P05"}
 _NOT_AT_A_POOLER = "unsupported startup parameter"
@@ -165,7 +167,11 @@ class PostgreSQLDatabase(Database):
             self._replica = Replica(connect, self.read, keeps_connections=not pgbouncer)
         for engine in filter(None, (self._writers, self._readers, self._copies)):
             event.listen(engine.sync_engine, "checkout", _refuse_closed)
+        # Whether Citus spreads the tables; looked up when it is needed first.
         self._is_spread: bool | None = None
+        self._shared = SharedStatements(
+            self._for_groups, self._interrupt, on_commit=self._committed, groups=pool_size
+        )
         self._wakeups = Wakeups(dsn_of(listen_url), self._others_committed) if listen_url else None
 
     @property
@@ -309,18 +315,36 @@ class PostgreSQLDatabase(Database):
             self._wakeups.tell()
 
     async def _perform(self, make: Callable[[], Steps[T]], until: Deadline | None) -> T:
+        if self._is_spread is None:
+            async with self.read(until) as connection:
+                self._is_spread = (await connection.exec_driver_sql(_IS_SPREAD)).scalar_one()
+        if not self._is_spread:
+            steps = make()
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            if isinstance(step, Shared):
+                with suppress(MustBeAlone), self._failures_named(until):
+                    return await self._shared.perform(steps, step, until)
+            else:
+                steps.close()
+        return await self._perform_alone(make, until, in_parts=self._is_spread)
+
+    async def _perform_alone(
+        self, make: Callable[[], Steps[T]], until: Deadline | None, *, in_parts: bool
+    ) -> T:
         with self._failures_named(until):
             async with _connected(self._writers, until) as connection:
                 driver: Any = (await connection.get_raw_connection()).driver_connection
                 is_clean = False
                 try:
-                    if self._is_spread is None:
-                        self._is_spread = await driver.fetchval(_IS_SPREAD)
                     try:
                         async with _timeout(until):
                             await driver.execute("BEGIN")
                             result = await carry_out(
-                                unfolded(make(), self.engine, in_parts=self._is_spread),
+                                unfolded(make(), self.engine, in_parts=in_parts),
                                 partial(_execute, driver),
                             )
                     except (AppError, asyncpg.PostgresError):
@@ -336,6 +360,26 @@ class PostgreSQLDatabase(Database):
                         await connection.invalidate()
         self._committed()
         return result
+
+    @asynccontextmanager
+    async def _for_groups(self) -> AsyncGenerator[Any]:
+        """A connection of the driver for statements that are transactions by themselves."""
+        async with _connected(self._writers, None) as connection:
+            try:
+                yield (await connection.get_raw_connection()).driver_connection
+            except asyncpg.PostgresError:
+                raise  # the server has said so, and waits for the next one
+            except BaseException:
+                await connection.invalidate()
+                raise
+
+    async def _interrupt(self, driver: Any) -> None:
+        """Have the server break off a statement. A pooler's processes are not the server's."""
+        if self._has_pooler:
+            return
+        with suppress(AppError):
+            async with self.read() as connection:
+                await connection.exec_driver_sql(_BREAK_OFF.format(driver.get_server_pid()))
 
     async def expect_bulk(self) -> None:
         """Nothing: the server is set up by whoever runs it."""
@@ -361,6 +405,7 @@ class PostgreSQLDatabase(Database):
         if self._replica is not None and self._copies is not None:
             await self._replica.close()
             await self._copies.dispose()
+        await self._shared.close()
         await self._readers.dispose()
         await self._writers.dispose()
 
