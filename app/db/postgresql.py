@@ -17,7 +17,6 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import QueuePool
 
 from app.db import event_order
 from app.db.database import Database, PoolUse
@@ -123,8 +122,11 @@ class PostgreSQLDatabase(Database):
             None if statement_timeout_s is None else max(round(statement_timeout_s * 1_000), 1)
         )
         connect_args: dict[str, Any] = {"dsn": self._dsn, "timeout": connect_timeout_s}
-        if statement_timeout_s is not None:
-            connect_args["command_timeout"] = statement_timeout_s + _PATIENCE_S
+        self._patience_s = (
+            None if statement_timeout_s is None else statement_timeout_s + _PATIENCE_S
+        )
+        if self._patience_s is not None:
+            connect_args["command_timeout"] = self._patience_s
         if pgbouncer:
             # A statement prepared on one connection of the server may be asked for on another one,
             # and would be another client's: a wrong answer without an error.
@@ -270,6 +272,42 @@ class PostgreSQLDatabase(Database):
                     replica.leave(error)
         return await super().query(work, until)
 
+    async def fetch(
+        self, reads: Sequence[Bound], until: Deadline | None = None, *, short: bool = False
+    ) -> list[Sequence[Sequence[Any]]]:
+        """The rows of some statements, as the driver has them, each with the latest commit.
+
+        As for `query`, they may come from a replica.
+
+        Args:
+            reads: The statements, for this engine.
+            until: When to give up.
+            short: Makes no difference.
+
+        Raises:
+            Unavailable: as for `read`.
+            TimedOut: as for `read`.
+        """
+        if self._replica is not None:
+            return await super().fetch(reads, until)
+        pool = _pool(self._readers)
+        with self._failures_named(until):
+            entry = await pool.borrow(None if until is None else until.at_s)
+            if entry is not None:
+                driver: Any = entry.driver_connection
+                try:
+                    return [
+                        await driver.fetch(
+                            read.text,
+                            *read.parameters,
+                            timeout=None if until is None else until.left_s(self._patience_s),
+                        )
+                        for read in reads
+                    ]
+                finally:
+                    pool.give_back(entry)
+        return await super().fetch(reads, until)
+
     async def _fetched(self, driver: Any, read: Bound) -> Sequence[Sequence[Any]]:
         rows: Sequence[Sequence[Any]] = await driver.fetch(read.text, *read.parameters)
         return rows
@@ -336,8 +374,7 @@ class PostgreSQLDatabase(Database):
         self, make: Callable[[], Steps[T]], until: Deadline | None, *, in_parts: bool
     ) -> T:
         with self._failures_named(until):
-            async with _connected(self._writers, until) as connection:
-                driver: Any = (await connection.get_raw_connection()).driver_connection
+            async with _lent(self._writers, until) as driver:
                 is_clean = False
                 try:
                     try:
@@ -357,20 +394,20 @@ class PostgreSQLDatabase(Database):
                 finally:
                     if not is_clean:
                         # Who knows where it stopped. Nobody else may find a transaction open.
-                        await connection.invalidate()
+                        driver.terminate()
         self._committed()
         return result
 
     @asynccontextmanager
     async def _for_groups(self) -> AsyncGenerator[Any]:
         """A connection of the driver for statements that are transactions by themselves."""
-        async with _connected(self._writers, None) as connection:
+        async with _lent(self._writers, None) as driver:
             try:
-                yield (await connection.get_raw_connection()).driver_connection
+                yield driver
             except asyncpg.PostgresError:
                 raise  # the server has said so, and waits for the next one
             except BaseException:
-                await connection.invalidate()
+                driver.terminate()
                 raise
 
     async def _interrupt(self, driver: Any) -> None:
@@ -453,10 +490,15 @@ async def _execute(driver: Any, statement: Statement) -> Sequence[Row]:
     return ()
 
 
-def _use(engine: AsyncEngine) -> PoolUse:
+def _pool(engine: AsyncEngine) -> FairPool:
     pool = engine.pool
-    if not isinstance(pool, QueuePool):
-        raise TypeError("the pools are queues")
+    if not isinstance(pool, FairPool):
+        raise TypeError("the engines are made with fair pools")
+    return pool
+
+
+def _use(engine: AsyncEngine) -> PoolUse:
+    pool = _pool(engine)
     return PoolUse(pool.size(), pool.checkedin() + pool.checkedout(), pool.checkedout())
 
 
@@ -518,6 +560,21 @@ async def _connected(
         yield connection
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def _lent(engine: AsyncEngine, until: Deadline | None) -> AsyncGenerator[Any]:
+    """A connection of the driver, outside of transactions. One that is closed is not used again."""
+    pool = _pool(engine)
+    entry = await pool.borrow(None if until is None else until.at_s)
+    if entry is None:
+        async with _connected(engine, until) as connection:
+            yield (await connection.get_raw_connection()).driver_connection
+        return
+    try:
+        yield entry.driver_connection
+    finally:
+        pool.give_back(entry)
 
 
 def _timeout(until: Deadline | None) -> asyncio.Timeout:

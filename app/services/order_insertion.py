@@ -65,7 +65,9 @@ class ReadBack:
     def __init__(self, columns: Sequence[str]) -> None:
         self.number_at = len(columns)
         """Which column has the order's number."""
-        self._columns = [literal_column(one) for one in (*columns, "orders.order_number")]
+        self._columns: list[ColumnElement[Any]] = [
+            literal_column(one) for one in (*columns, "orders.order_number")
+        ]
         self._afterwards = Prepared(
             select(*self._columns)
             .select_from(_ORDERS)
