@@ -296,20 +296,20 @@ class PostgreSQLDatabase(Database):
             if entry is not None:
                 driver: Any = entry.driver_connection
                 try:
-                    return [
-                        await driver.fetch(
-                            read.text,
-                            *read.parameters,
-                            timeout=None if until is None else until.left_s(self._patience_s),
-                        )
-                        for read in reads
-                    ]
+                    return [await self._fetched(driver, read, self._left_s(until)) for read in reads]
                 finally:
                     pool.give_back(entry)
         return await super().fetch(reads, until)
 
-    async def _fetched(self, driver: Any, read: Bound) -> Sequence[Sequence[Any]]:
-        rows: Sequence[Sequence[Any]] = await driver.fetch(read.text, *read.parameters)
+    def _left_s(self, until: Deadline | None) -> float | None:
+        return None if until is None else until.left_s(self._patience_s)
+
+    async def _fetched(
+        self, driver: Any, read: Bound, within_s: float | None = None
+    ) -> Sequence[Sequence[Any]]:
+        rows: Sequence[Sequence[Any]] = await driver.fetch(
+            read.text, *read.parameters, timeout=within_s
+        )
         return rows
 
     @asynccontextmanager
