@@ -296,7 +296,9 @@ class PostgreSQLDatabase(Database):
             if entry is not None:
                 driver: Any = entry.driver_connection
                 try:
-                    return [await self._fetched(driver, read, self._left_s(until)) for read in reads]
+                    return [
+                        await self._fetched(driver, read, self._left_s(until)) for read in reads
+                    ]
                 finally:
                     pool.give_back(entry)
         return await super().fetch(reads, until)
