@@ -3,7 +3,7 @@
     .venv/bin/python -m bench.writes [--engine both] [--seconds 2] [--rounds 3]
 
 Each order has three items, and each caller is another customer. `steps` is how orders are placed:
-on SQLite with a commit for all that wait, on PostgreSQL in few round trips. `statements` carries
+with a commit for all that wait, on PostgreSQL by the same statements. `statements` carries
 the same steps out through SQLAlchemy, a transaction each. NORMAL is SQLite without waiting for the
 disk at each commit, which the service never does. They take turns in each round, each with a copy
 of the shop of its own; the medians are printed.
@@ -29,7 +29,7 @@ from app.db.steps import drive
 from app.domain.ids import UserId
 from app.domain.order import EventSource, NewItem, NewOrder, ShippingMethod
 from app.domain.principal import Principal, Scope
-from app.services.order_placing import placing
+from app.services.order_placing import placing_only
 from bench.databases import copied_in_sqlite, postgresql
 from bench.shop import ORDERS, BenchShop
 
@@ -67,7 +67,7 @@ async def measure(
 
     async def call(customer: str) -> None:
         principal = Principal(UserId(customer), frozenset(Scope), "")
-        place = partial(placing, principal, new, source=EventSource.GRAPHQL)
+        place = partial(placing_only, principal, new, source=EventSource.GRAPHQL)
         while not stopping:
             begun = time.perf_counter()
             if way == "steps":

@@ -22,6 +22,11 @@ class Deadline:
         """Whether it has passed."""
         return self._loop.time() >= self.at_s
 
+    def left_s(self, most_s: float | None = None) -> float:
+        """How many seconds are left until then, or a number of them, if that is less."""
+        left_s = max(self.at_s - self._loop.time(), 0)
+        return left_s if most_s is None else min(left_s, most_s)
+
     def check(self) -> None:
         """Go on only before it.
 

@@ -1,14 +1,22 @@
 """What each engine spells in its own way; statements elsewhere are the same for all of them."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, Text, bindparam
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy import (
+    ColumnElement,
+    SQLColumnExpression,
+    TableValuedAlias,
+    Text,
+    bindparam,
+    func,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import NullType
+from sqlalchemy.types import NullType, TypeEngine
 from sqlmodel import SQLModel
 
 from app.db.types import TextList
@@ -25,6 +33,19 @@ def upsert(table: type[SQLModel]) -> Insert:
 def locks_rows(connection: AsyncConnection) -> bool:
     """Whether others may change a row at the same time; if not, there is nothing to lock."""
     return connection.dialect.name != "sqlite"
+
+
+def listed(types: Mapping[str, TypeEngine[Any]], parameter: str) -> TableValuedAlias:
+    """Lists of values as rows, on PostgreSQL, which are counted in the column `n` from 1.
+
+    Args:
+        types: The columns, and what the list of each consists of.
+        parameter: How the parameters are called, `{}` being the column; each is a list.
+    """
+    lists = [
+        bindparam(parameter.format(column), type_=ARRAY(type_)) for column, type_ in types.items()
+    ]
+    return func.unnest(*lists).table_valued(*types, with_ordinality="n").render_derived()
 
 
 class json_rows(FunctionElement[str]):  # noqa: N801 (used as a function)

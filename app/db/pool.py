@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 from sqlalchemy.util import await_only
+from sqlalchemy.util.queue import Empty
 
 # As SQLAlchemy has it for its own: a pool says of everything it does that it does it.
 logging.getLogger(__name__).setLevel(logging.WARNING)
@@ -40,12 +41,54 @@ class FairPool(AsyncAdaptedQueuePool):
         finally:
             self._turns.release()
 
+    async def borrow(self, until_s: float | None) -> ConnectionPoolEntry | None:
+        """An idle connection without all that SQLAlchemy puts round it, to be given back soon.
+
+        For a short statement, that takes several times as long as the driver does.
+
+        Args:
+            until_s: When, in the event loop's time, whoever asks gives up.
+
+        Returns:
+            The connection's entry. None if there is none that is open: then the usual way makes
+            one.
+
+        Raises:
+            TimeoutError: that time has come.
+            sqlalchemy.exc.TimeoutError: no connection was free for as long as is waited for one.
+        """
+        if not self._turns.locked():
+            await self._turns.acquire()
+        else:
+            await self._wait_for_turn(until_s)
+        try:
+            entry = self._pool.get_nowait()
+        except Empty:
+            self._turns.release()
+            return None
+        connection = entry.dbapi_connection
+        if connection is None or connection.driver_connection.is_closed():
+            self.give_back(entry)
+            return None
+        return entry
+
+    def give_back(self, entry: ConnectionPoolEntry) -> None:
+        """Let others have what was borrowed."""
+        self._do_return_conn(entry)
+
     async def _take_turn(self) -> None:
         if not self._turns.locked():
             await self._turns.acquire()
-            return
+        else:
+            await self._wait_for_turn(None)
+
+    async def _wait_for_turn(self, until_s: float | None) -> None:
+        at_s = asyncio.get_running_loop().time() + self._wait_s
+        is_first = until_s is None or at_s < until_s
         try:
-            async with asyncio.timeout(self._wait_s):
+            async with asyncio.timeout_at(at_s if is_first else until_s):
                 await self._turns.acquire()
         except TimeoutError:
-            raise PoolTimeoutError(f"no connection was free for {self._wait_s:g} s") from None
+            if is_first:
+                raise PoolTimeoutError(f"no connection was free for {self._wait_s:g} s") from None
+            raise

@@ -7,7 +7,7 @@ reads alone. Reads are outside of transactions: one round trip each, and nothing
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +17,6 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import QueuePool
 
 from app.db import event_order
 from app.db.database import Database, PoolUse
@@ -25,9 +24,10 @@ from app.db.deadline import Deadline
 from app.db.dsn import dsn_of, place_of
 from app.db.faults import PoolerInBetween, driver_error, fault_of, sqlstate
 from app.db.pool import FairPool
+from app.db.postgresql_sharing import MustBeAlone, SharedStatements
 from app.db.prepared import Bound
 from app.db.replica import Replica
-from app.db.steps import Row, Statement, Steps, carry_out, unfolded
+from app.db.steps import Row, Shared, Statement, Steps, carry_out, unfolded
 from app.db.wakeups import Wakeups
 from app.domain.errors import AppError, Contended, TimedOut, Unavailable
 
@@ -54,6 +54,7 @@ _LIMIT_TRANSACTIONS = (
 # without a prepared statement, which might be another client's: the answer is how many rows.
 _IS_SERVER = "SELECT 1 WHERE pg_backend_pid() = {}"
 _YES = "SELECT 1"
+_BREAK_OFF = "SELECT pg_cancel_backend({})"
 # How a server puts it that a statement prepared on one connection is asked for on another one.
 _MIXED_UP = {"26000", "42P05"}
 _NOT_AT_A_POOLER = "unsupported startup parameter"
@@ -121,8 +122,11 @@ class PostgreSQLDatabase(Database):
             None if statement_timeout_s is None else max(round(statement_timeout_s * 1_000), 1)
         )
         connect_args: dict[str, Any] = {"dsn": self._dsn, "timeout": connect_timeout_s}
-        if statement_timeout_s is not None:
-            connect_args["command_timeout"] = statement_timeout_s + _PATIENCE_S
+        self._patience_s = (
+            None if statement_timeout_s is None else statement_timeout_s + _PATIENCE_S
+        )
+        if self._patience_s is not None:
+            connect_args["command_timeout"] = self._patience_s
         if pgbouncer:
             # A statement prepared on one connection of the server may be asked for on another one,
             # and would be another client's: a wrong answer without an error.
@@ -165,7 +169,11 @@ class PostgreSQLDatabase(Database):
             self._replica = Replica(connect, self.read, keeps_connections=not pgbouncer)
         for engine in filter(None, (self._writers, self._readers, self._copies)):
             event.listen(engine.sync_engine, "checkout", _refuse_closed)
+        # Whether Citus spreads the tables; looked up when it is needed first.
         self._is_spread: bool | None = None
+        self._shared = SharedStatements(
+            self._for_groups, self._interrupt, on_commit=self._committed, groups=pool_size
+        )
         self._wakeups = Wakeups(dsn_of(listen_url), self._others_committed) if listen_url else None
 
     @property
@@ -264,8 +272,46 @@ class PostgreSQLDatabase(Database):
                     replica.leave(error)
         return await super().query(work, until)
 
-    async def _fetched(self, driver: Any, read: Bound) -> Sequence[Sequence[Any]]:
-        rows: Sequence[Sequence[Any]] = await driver.fetch(read.text, *read.parameters)
+    async def fetch(
+        self, reads: Sequence[Bound], until: Deadline | None = None, *, short: bool = False
+    ) -> list[Sequence[Sequence[Any]]]:
+        """The rows of some statements, as the driver has them, each with the latest commit.
+
+        As for `query`, they may come from a replica.
+
+        Args:
+            reads: The statements, for this engine.
+            until: When to give up.
+            short: Makes no difference.
+
+        Raises:
+            Unavailable: as for `read`.
+            TimedOut: as for `read`.
+        """
+        if self._replica is not None:
+            return await super().fetch(reads, until)
+        pool = _pool(self._readers)
+        with self._failures_named(until):
+            entry = await pool.borrow(None if until is None else until.at_s)
+            if entry is not None:
+                driver: Any = entry.driver_connection
+                try:
+                    return [
+                        await self._fetched(driver, read, self._left_s(until)) for read in reads
+                    ]
+                finally:
+                    pool.give_back(entry)
+        return await super().fetch(reads, until)
+
+    def _left_s(self, until: Deadline | None) -> float | None:
+        return None if until is None else until.left_s(self._patience_s)
+
+    async def _fetched(
+        self, driver: Any, read: Bound, within_s: float | None = None
+    ) -> Sequence[Sequence[Any]]:
+        rows: Sequence[Sequence[Any]] = await driver.fetch(
+            read.text, *read.parameters, timeout=within_s
+        )
         return rows
 
     @asynccontextmanager
@@ -309,18 +355,35 @@ class PostgreSQLDatabase(Database):
             self._wakeups.tell()
 
     async def _perform(self, make: Callable[[], Steps[T]], until: Deadline | None) -> T:
+        if self._is_spread is None:
+            async with self.read(until) as connection:
+                self._is_spread = (await connection.exec_driver_sql(_IS_SPREAD)).scalar_one()
+        if not self._is_spread:
+            steps = make()
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            if isinstance(step, Shared):
+                with suppress(MustBeAlone), self._failures_named(until):
+                    return await self._shared.perform(steps, step, until)
+            else:
+                steps.close()
+        return await self._perform_alone(make, until, in_parts=self._is_spread)
+
+    async def _perform_alone(
+        self, make: Callable[[], Steps[T]], until: Deadline | None, *, in_parts: bool
+    ) -> T:
         with self._failures_named(until):
-            async with _connected(self._writers, until) as connection:
-                driver: Any = (await connection.get_raw_connection()).driver_connection
+            async with _lent(self._writers, until) as driver:
                 is_clean = False
                 try:
-                    if self._is_spread is None:
-                        self._is_spread = await driver.fetchval(_IS_SPREAD)
                     try:
                         async with _timeout(until):
                             await driver.execute("BEGIN")
                             result = await carry_out(
-                                unfolded(make(), self.engine, in_parts=self._is_spread),
+                                unfolded(make(), self.engine, in_parts=in_parts),
                                 partial(_execute, driver),
                             )
                     except (AppError, asyncpg.PostgresError):
@@ -333,9 +396,29 @@ class PostgreSQLDatabase(Database):
                 finally:
                     if not is_clean:
                         # Who knows where it stopped. Nobody else may find a transaction open.
-                        await connection.invalidate()
+                        driver.terminate()
         self._committed()
         return result
+
+    @asynccontextmanager
+    async def _for_groups(self) -> AsyncGenerator[Any]:
+        """A connection of the driver for statements that are transactions by themselves."""
+        async with _lent(self._writers, None) as driver:
+            try:
+                yield driver
+            except asyncpg.PostgresError:
+                raise  # the server has said so, and waits for the next one
+            except BaseException:
+                driver.terminate()
+                raise
+
+    async def _interrupt(self, driver: Any) -> None:
+        """Have the server break off a statement. A pooler's processes are not the server's."""
+        if self._has_pooler:
+            return
+        with suppress(AppError):
+            async with self.read() as connection:
+                await connection.exec_driver_sql(_BREAK_OFF.format(driver.get_server_pid()))
 
     async def expect_bulk(self) -> None:
         """Nothing: the server is set up by whoever runs it."""
@@ -361,6 +444,7 @@ class PostgreSQLDatabase(Database):
         if self._replica is not None and self._copies is not None:
             await self._replica.close()
             await self._copies.dispose()
+        await self._shared.close()
         await self._readers.dispose()
         await self._writers.dispose()
 
@@ -408,10 +492,15 @@ async def _execute(driver: Any, statement: Statement) -> Sequence[Row]:
     return ()
 
 
-def _use(engine: AsyncEngine) -> PoolUse:
+def _pool(engine: AsyncEngine) -> FairPool:
     pool = engine.pool
-    if not isinstance(pool, QueuePool):
-        raise TypeError("the pools are queues")
+    if not isinstance(pool, FairPool):
+        raise TypeError("the engines are made with fair pools")
+    return pool
+
+
+def _use(engine: AsyncEngine) -> PoolUse:
+    pool = _pool(engine)
     return PoolUse(pool.size(), pool.checkedin() + pool.checkedout(), pool.checkedout())
 
 
@@ -473,6 +562,21 @@ async def _connected(
         yield connection
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def _lent(engine: AsyncEngine, until: Deadline | None) -> AsyncGenerator[Any]:
+    """A connection of the driver, outside of transactions. One that is closed is not used again."""
+    pool = _pool(engine)
+    entry = await pool.borrow(None if until is None else until.at_s)
+    if entry is None:
+        async with _connected(engine, until) as connection:
+            yield (await connection.get_raw_connection()).driver_connection
+        return
+    try:
+        yield entry.driver_connection
+    finally:
+        pool.give_back(entry)
 
 
 def _timeout(until: Deadline | None) -> asyncio.Timeout:

@@ -99,16 +99,16 @@ class Mutation:
         try:
             new = input.to_service()
             key = idempotency_key(info, input.idempotency_key)
-            order = await info.context.database.perform(
-                lambda: order_placing.placing(
+            placed = await info.context.database.perform(
+                lambda: order_placing.placing_only(
                     principal, new, source=EventSource.GRAPHQL, idempotency_key=key
                 )
             )
-            if order is None:
+            if placed is None:
                 raise names_a_deleted_order()
         except InvalidInput as error:
             return AddOrderPayload(order=None, user_errors=user_errors(error.problems))
-        return AddOrderPayload(order=Order.of(order), user_errors=[])
+        return AddOrderPayload(order=Order.of(placed.order), user_errors=[])
 
     @resolved("Set the status of orders. Needs `ADMIN`.")
     async def change_order_status(

@@ -200,7 +200,7 @@ class LegacyOrders:
             body.address,
         )
         await self.database.perform(
-            lambda: order_placing.placing(
+            lambda: order_placing.placing_only(
                 principal, new, source=EventSource.REST, idempotency_key=idempotency_key
             )
         )

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Integer, Text, bindparam, select
 from sqlmodel import col
 
 from app.db import tables
-from app.db.dialect import is_one_of
+from app.db.dialect import is_one_of, listed
 from app.db.prepared import Prepared
-from app.db.steps import Row, Statement, Steps
+from app.db.steps import Row, Shared, Statement, Steps
 from app.domain import clock
 from app.domain.errors import InvalidInput, Problem, ProblemCode
 from app.domain.ids import OrderId, ProductId, UserId, new_object_id
@@ -27,9 +28,13 @@ from app.domain.order import (
 from app.domain.principal import Principal, Scope
 from app.services import idempotency
 from app.services.events import NewEvent, event_rows
-from app.services.order_insertion import insert_order
+from app.services.order_insertion import NewRows, ReadBack, insert_order
 from app.services.order_storage import own_order
 from app.services.search import texts_of_customer, words_of_order
+
+_NOTHING = ReadBack([])
+# Of `_PRODUCTS_AND_CUSTOMER`'s columns, those of the customer.
+_CUSTOMER = slice(4, 7)
 
 # The products that are there, each along with whom the order is for: both are needed, and one
 # statement is one round trip.
@@ -51,6 +56,28 @@ _PRODUCTS_AND_CUSTOMER = Prepared(
     )
     .where(is_one_of(col(tables.Product.id), "ids"), col(tables.Product.deleted_at).is_(None))
 )
+
+_ASKED = listed({"order": Integer(), "user_id": Text(), "id": Text()}, "asked_{}")
+# The same for several orders, whose place among the others comes last.
+_PRODUCTS_AND_CUSTOMERS = Prepared(
+    select(
+        col(tables.Product.id),
+        col(tables.Product.name),
+        col(tables.Product.image),
+        col(tables.Product.price_minor),
+        col(tables.User.id),
+        col(tables.User.name),
+        col(tables.User.email),
+        _ASKED.c.order,
+    )
+    .select_from(_ASKED)
+    .join(tables.Product, col(tables.Product.id) == _ASKED.c.id)
+    .outerjoin(tables.User, col(tables.User.id) == _ASKED.c.user_id)
+    .where(col(tables.Product.deleted_at).is_(None))
+)
+
+_Wanted: TypeAlias = tuple[UserId, list[ProductId]]
+"""A customer, and products."""
 
 
 def authorize_placing(principal: Principal) -> None:
@@ -98,17 +125,131 @@ def placing(
         )
         if first_id is not None:
             return (yield from own_order(principal.user_id, first_id))
-    found = yield Statement(
-        _PRODUCTS_AND_CUSTOMER,
-        {"ids": list(dict.fromkeys(product_ids)), "user_id": principal.user_id},
+    found = yield from _products_and_customer((principal.user_id, list(dict.fromkeys(product_ids))))
+    rows = _new_rows(principal, new, product_ids, order_id, found, source=source)
+    return (yield from _inserted(rows))
+
+
+class Placed(NamedTuple):
+    """An order that was placed, its number, and what was read back of it."""
+
+    stored: Order
+    number: int
+    read_back: Row
+
+    @property
+    def order(self) -> Order:
+        """The order with its number."""
+        return replace(self.stored, number=self.number)
+
+
+def placing_only(
+    principal: Principal,
+    new: NewOrder,
+    *,
+    source: EventSource,
+    idempotency_key: str | None = None,
+    reading: ReadBack = _NOTHING,
+) -> Steps[Placed | None]:
+    """The same as a change that does nothing else: it may share its statements with others.
+
+    Args:
+        principal: As for `placing`.
+        new: As for `placing`.
+        source: As for `placing`.
+        idempotency_key: As for `placing`.
+        reading: What is to be read of the order in the same transaction.
+
+    Returns:
+        The order, and what was read of it; None as for `placing`.
+
+    Raises:
+        Forbidden: as for `placing`.
+        InvalidInput: as for `placing`.
+    """
+    user_id = principal.user_id
+    if idempotency_key is not None or new.external_id is not None:
+        # Whether it is placed, and what is told if not, depends on what is there.
+        order = yield from placing(principal, new, source=source, idempotency_key=idempotency_key)
+        if order is None:
+            return None
+        (row,) = yield from _read_back(reading, order)
+        return Placed(order, order.number, row)
+    authorize_placing(principal)
+    product_ids = check_new_order(new)
+    wanted = user_id, list(dict.fromkeys(product_ids))
+    found = yield Shared(
+        _products_and_customers,
+        wanted,
+        lambda: _products_and_customer(wanted),
+        of=user_id,
+        size=len(new.items),
     )
+    order_id = OrderId(new_object_id())
+    rows = _new_rows(principal, new, product_ids, order_id, found, source=source)
+
+    def alone() -> Steps[Sequence[Row]]:
+        order = yield from _inserted(rows)
+        return (yield from _read_back(reading, order))
+
+    (row,) = yield Shared(
+        reading.inserting, rows, alone, of=user_id, size=len(new.items), ends=True
+    )
+    return Placed(rows.order, row[reading.number_at], row)
+
+
+def _read_back(reading: ReadBack, order: Order) -> Steps[Sequence[Row]]:
+    if reading is _NOTHING:
+        return ((order.number,),)
+    return (yield reading.afterwards(order))
+
+
+def _products_and_customer(wanted: _Wanted) -> Steps[Sequence[Row]]:
+    user_id, ids = wanted
+    return (yield Statement(_PRODUCTS_AND_CUSTOMER, {"ids": ids, "user_id": user_id}))
+
+
+def _products_and_customers(several: Sequence[_Wanted]) -> Statement:
+    """The same for several orders."""
+    values: dict[str, list[Any]] = {"asked_order": [], "asked_user_id": [], "asked_id": []}
+    for number, (user_id, ids) in enumerate(several):
+        values["asked_order"] += [number] * len(ids)
+        values["asked_user_id"] += [user_id] * len(ids)
+        values["asked_id"] += ids
+    return Statement(_PRODUCTS_AND_CUSTOMERS, values)
+
+
+def _new_rows(
+    principal: Principal,
+    new: NewOrder,
+    product_ids: Sequence[ProductId],
+    order_id: OrderId,
+    found: Sequence[Row],
+    *,
+    source: EventSource,
+) -> NewRows:
+    """What is to be stored, made of the products and the customer that were found.
+
+    Raises:
+        InvalidInput: a product was not among them.
+    """
     items = _items(new, product_ids, {row[0]: row for row in found})
     order = _placed(new, items, order_total(items), order_id=order_id, user_id=principal.user_id)
-    *_, customer, name, email = found[0]
+    customer, name, email = found[0][_CUSTOMER]
     words = words_of_order(order, () if customer is None else texts_of_customer(name, email))
     event = NewEvent(EventType.CREATED, order, 0, None, order.status)
     (logged,) = event_rows([event], source=source)
-    number = yield from insert_order(order, words, logged)
+    return NewRows(order, words, logged)
+
+
+def _inserted(rows: NewRows) -> Steps[Order]:
+    """Store it, and give it its number.
+
+    Raises:
+        InvalidInput: another order has its external id.
+    """
+    order = rows.order
+    number = yield from insert_order(*rows)
     if number is None:
         if order.external_id is None:
             raise RuntimeError(f"the id {order.id} or the next number of its customer is taken")

@@ -25,10 +25,10 @@ from app.db.sqlite import SQLiteDatabase
 from app.db.sqlite_inline import connect_driver
 from app.db.steps import Row, Statement, Steps
 from app.domain.errors import InvalidInput, TimedOut, Unavailable
-from app.domain.ids import UserId
+from app.domain.ids import UserId, new_object_id
 from app.domain.order import EventSource, NewItem, NewOrder, Order, ShippingMethod
 from app.domain.principal import Principal, Scope
-from app.services.order_placing import placing
+from app.services.order_placing import Placed, placing, placing_only
 from tests.databases import Databases, PostgreSQLDatabases, SQLiteDatabases
 from tests.graphql.writing import mutation, new_order
 from tests.races.processes import WAITING, eventually, opened, rows_of
@@ -55,6 +55,14 @@ def place(
     new = NewOrder([NewItem(product, 1, ShippingMethod.REGULAR)] * items, address)
     principal = Principal(UserId(user_id), frozenset(Scope), "")
     return placing(principal, new, source=EventSource.GRAPHQL)
+
+
+def place_only(
+    address: str = "here", product: str = LAMP, user_id: str = CUSTOMER, items: int = 3
+) -> Steps[Placed | None]:
+    new = NewOrder([NewItem(product, 1, ShippingMethod.REGULAR)] * items, address)
+    principal = Principal(UserId(user_id), frozenset(Scope), "")
+    return placing_only(principal, new, source=EventSource.GRAPHQL)
 
 
 @pytest.fixture
@@ -410,21 +418,7 @@ class TestOnPostgreSQL:
 
     async def test_four_round_trips_are_enough(self, database: Database) -> None:
         await database.perform(place)  # a connection, and what is asked once
-        sent: list[str] = []
-        fetch, execute = asyncpg.Connection.fetch, asyncpg.Connection.execute
-
-        async def fetched(connection: Any, query: str, *more: Any, **rest: Any) -> Any:
-            sent.append(query.split(maxsplit=1)[0])
-            return await fetch(connection, query, *more, **rest)
-
-        async def executed(connection: Any, query: str, *more: Any, **rest: Any) -> Any:
-            sent.append(query.split(maxsplit=1)[0])
-            return await execute(connection, query, *more, **rest)
-
-        with (
-            patch.object(asyncpg.Connection, "fetch", fetched),
-            patch.object(asyncpg.Connection, "execute", executed),
-        ):
+        with sent_statements() as sent:
             await database.perform(place)
         assert sent == ["BEGIN", "SELECT", "WITH", "COMMIT"]
 
@@ -448,6 +442,201 @@ class TestOnPostgreSQL:
         await holding
         async with database.read() as reading:
             assert await settled_until(reading) == 2
+
+
+@contextmanager
+def sent_statements() -> Iterator[list[str]]:
+    """The first words of what is sent to PostgreSQL meanwhile."""
+    sent: list[str] = []
+    fetch, execute = asyncpg.Connection.fetch, asyncpg.Connection.execute
+
+    async def fetched(connection: Any, query: str, *more: Any, **rest: Any) -> Any:
+        sent.append(query.split(maxsplit=1)[0])
+        return await fetch(connection, query, *more, **rest)
+
+    async def executed(connection: Any, query: str, *more: Any, **rest: Any) -> Any:
+        sent.append(query.split(maxsplit=1)[0])
+        return await execute(connection, query, *more, **rest)
+
+    with (
+        patch.object(asyncpg.Connection, "fetch", fetched),
+        patch.object(asyncpg.Connection, "execute", executed),
+    ):
+        yield sent
+
+
+class TestSharedStatements:
+    """Orders that do nothing special are placed along with others, on PostgreSQL."""
+
+    @pytest.fixture
+    async def database(self, postgresql_databases: PostgreSQLDatabases) -> AsyncGenerator[Database]:
+        with postgresql_databases.fresh() as url:
+            async with opened(url) as database:
+                await fill_shop(database)
+                # They have their counters, and the connection what is asked once.
+                await database.perform(place_only)
+                await database.perform(partial(place_only, user_id=OTHER))
+                yield database
+
+    async def numbers(self, *performing: Any) -> list[Any]:
+        """The orders' numbers, or what they were refused with."""
+        found = await asyncio.gather(*performing, return_exceptions=True)
+        return [one.number if isinstance(one, Placed) else type(one) for one in found]
+
+    async def test_two_round_trips_are_enough(self, database: Database) -> None:
+        with sent_statements() as sent:
+            await database.perform(place_only)
+        assert sent == ["SELECT", "WITH"]
+
+    async def test_and_for_several_too(self, database: Database) -> None:
+        with sent_statements() as sent:
+            found = await self.numbers(
+                *(database.perform(partial(place_only, user_id=OTHER)) for _ in range(3)),
+                *(database.perform(place_only) for _ in range(3)),
+            )
+        assert found == [2, 3, 4, 2, 3, 4]
+        assert sent == ["SELECT", "WITH"]
+        assert await violations(rows_of(database), [CUSTOMER, OTHER], engine="postgresql") == []
+
+    async def test_very_many(self, database: Database) -> None:
+        performing = [
+            database.perform(partial(place_only, user_id=(CUSTOMER, OTHER)[number % 2]))
+            for number in range(90)
+        ]
+        found = await self.numbers(*performing)
+        assert sorted(found) == sorted([*range(2, 47), *range(2, 47)])
+        rows = rows_of(database)
+        assert await violations(rows, [CUSTOMER, OTHER], engine="postgresql") == []
+        # Of one customer, who came first has the lower number, and the earlier event.
+        order = "SELECT o.order_number FROM order_events e JOIN orders o ON o.id = e.order_id"
+        of_one = await rows(f"{order} WHERE o.user_id = '{CUSTOMER}' ORDER BY e.seq")
+        assert of_one == [(number,) for number in range(1, 47)]
+
+    async def test_one_that_is_refused_leaves_the_others_alone(self, database: Database) -> None:
+        found = await self.numbers(
+            database.perform(place_only),
+            database.perform(partial(place_only, product=UNKNOWN)),
+            database.perform(place_only),
+            database.perform(partial(place_only, product=UNKNOWN, user_id=OTHER)),
+        )
+        assert found == [2, InvalidInput, 3, InvalidInput]
+        assert await violations(rows_of(database), [CUSTOMER, OTHER], engine="postgresql") == []
+
+    async def test_one_that_the_server_refuses_leaves_the_others_alone(
+        self, database: Database
+    ) -> None:
+        ((taken,),) = await rows_of(database)(f"SELECT id FROM orders WHERE user_id = '{OTHER}'")
+        made = iter([taken])
+
+        def spoilt() -> Steps[Placed | None]:
+            steps = place_only(user_id=OTHER)
+            rows = yield next(steps)
+            with patch(
+                "app.services.order_placing.new_object_id",
+                lambda: next(made, None) or new_object_id(),
+            ):
+                step = steps.send(rows)
+            row = yield step
+            with pytest.raises(StopIteration) as end:
+                steps.send(row)
+            result: Placed | None = end.value.value
+            return result
+
+        found = await self.numbers(
+            database.perform(place_only), database.perform(spoilt), database.perform(place_only)
+        )
+        # Alone, it is made from its beginning, and gets an id of its own.
+        assert sorted(found) == [2, 2, 3]
+        assert await violations(rows_of(database), [CUSTOMER, OTHER], engine="postgresql") == []
+
+    async def test_nobody_waits_for_another_customer(self, database: Database) -> None:
+        rows = rows_of(database)
+        async with database.transaction() as connection:
+            await connection.exec_driver_sql(
+                f"SELECT 1 FROM order_counters WHERE user_id = '{CUSTOMER}' FOR UPDATE"
+            )
+            waiting = asyncio.create_task(database.perform(place_only))
+            other = await database.perform(partial(place_only, user_id=OTHER))
+            assert other
+            assert other.number == 2
+            await eventually(lambda: rows(f"SELECT 1 {WAITING}"))
+            assert not waiting.done()
+        own = await waiting
+        assert own
+        assert own.number == 2
+        assert await violations(rows, [CUSTOMER, OTHER], engine="postgresql") == []
+
+    async def test_who_is_late_is_told_and_has_nothing(self, database: Database) -> None:
+        rows = rows_of(database)
+        async with database.transaction() as connection:
+            await connection.exec_driver_sql("LOCK TABLE order_counters IN EXCLUSIVE MODE")
+            late = [
+                asyncio.create_task(database.perform(place_only, Deadline(0.3))) for _ in range(3)
+            ]
+            await eventually(lambda: rows(f"SELECT 1 {WAITING}"))
+            found = await asyncio.gather(*late, return_exceptions=True)
+            assert [type(one) for one in found] == [TimedOut] * 3
+            assert not await rows(f"SELECT 1 {WAITING}")
+        assert await self.numbers(database.perform(place_only, Deadline(10))) == [2]
+        assert await violations(rows, [CUSTOMER], engine="postgresql") == []
+
+    async def test_callers_who_go_take_nothing_with_them(self, database: Database) -> None:
+        rows = rows_of(database)
+        async with database.transaction() as connection:
+            await connection.exec_driver_sql("LOCK TABLE order_counters IN EXCLUSIVE MODE")
+            begun = [asyncio.create_task(database.perform(place_only)) for _ in range(3)]
+            await eventually(lambda: rows(f"SELECT 1 {WAITING}"))
+            # About the same customer: they wait for the group that is at work.
+            waits = [asyncio.create_task(database.perform(place_only)) for _ in range(2)]
+            await asyncio.sleep(0.05)
+            begun[1].cancel()
+            waits[0].cancel()
+            await asyncio.wait([begun[1], waits[0]])
+        assert await self.numbers(begun[0], begun[2], waits[1]) == [2, 4, 5]
+        assert await rows("SELECT count(*) FROM orders") == [(6,)]
+        assert await violations(rows, [CUSTOMER, OTHER], engine="postgresql") == []
+
+    async def test_a_connection_that_is_lost(self, database: Database) -> None:
+        rows = rows_of(database)
+        async with database.transaction() as connection:
+            await connection.exec_driver_sql("LOCK TABLE order_counters IN EXCLUSIVE MODE")
+            begun = [asyncio.create_task(database.perform(place_only)) for _ in range(3)]
+            await eventually(lambda: rows(f"SELECT 1 {WAITING}"))
+            await rows(f"SELECT pg_terminate_backend(pid) {WAITING}")
+            found = await asyncio.gather(*begun, return_exceptions=True)
+            assert [type(one) for one in found] == [Unavailable] * 3
+        assert await self.numbers(*(database.perform(place_only) for _ in range(3))) == [2, 3, 4]
+        assert await violations(rows, [CUSTOMER, OTHER], engine="postgresql") == []
+
+    async def test_no_connection_to_be_had(self, postgresql_databases: PostgreSQLDatabases) -> None:
+        with postgresql_databases.fresh() as url:
+            options = DatabaseOptions(pool_size=1, pool_wait_s=0.1)
+            async with opened(url, options) as database:
+                await fill_shop(database)
+                await database.perform(place_only)
+                async with database.transaction():
+                    found = await self.numbers(*(database.perform(place_only) for _ in range(3)))
+                    assert found == [Unavailable] * 3
+                assert await self.numbers(database.perform(place_only)) == [2]
+
+    async def test_large_orders_and_longer_changes_are_made_alone(self, database: Database) -> None:
+        def both() -> Steps[int]:
+            yield from place(user_id=OTHER)
+            ((count,),) = yield Statement(COUNT)
+            return int(count)
+
+        small, large, count = await asyncio.gather(
+            database.perform(place_only),
+            database.perform(partial(place_only, items=30)),
+            database.perform(both),
+        )
+        assert small
+        assert large
+        assert {small.number, large.number} == {2, 3}
+        assert count >= 3
+        rows = rows_of(database)
+        counts = "SELECT count(*) FROM order_items GROUP BY order_id ORDER BY 1"
+        assert await rows(counts) == [(3,), (3,), (3,), (3,), (30,)]
 
 
 async def test_a_missing_file_is_not_made(tmp_path: Any) -> None:

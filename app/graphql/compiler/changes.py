@@ -4,24 +4,20 @@ from collections.abc import Sequence
 
 import orjson
 
-from app.db.prepared import Prepared
-from app.db.steps import Row, Statement, Steps
+from app.db.steps import Row, Steps
 from app.domain.errors import InvalidInput, Problem
-from app.domain.ids import OrderId, UserId
 from app.domain.order import EventSource, NewOrder
 from app.domain.principal import Principal, Scope
 from app.graphql.compiler.arguments import Declined, Values
-from app.graphql.compiler.roots import Answer, Field, Root, Where, select_orders
+from app.graphql.compiler.roots import Answer, Field, Root, Where
 from app.graphql.compiler.rows import OneRow, RowPlan
 from app.graphql.compiler.selection import below
 from app.graphql.errors import user_errors
 from app.graphql.idempotency_key import names_a_deleted_order
 from app.graphql.inputs import AddOrderInput
 from app.services import order_placing
-from app.services.order_queries import Meaning, OrderFilter, matching_orders
+from app.services.order_insertion import ReadBack
 
-# Whose and which one is said each time.
-_ONE_ORDER = Meaning((UserId(""),), OrderFilter(ids=(OrderId(""),)))
 _NEEDED = {Scope.ORDERS_READ, Scope.ORDERS_WRITE}
 
 
@@ -45,9 +41,7 @@ class AddOrder(Root):
                 members = rows.selector.fields(rows.kind("UserError"), below(found))
                 self._errors[key] = [(one, of[0].name.value) for one, of in members.items()]
             self._parts.append((key, name))
-        self._payload = Prepared(
-            select_orders(self._plan.columns).where(matching_orders(_ONE_ORDER))
-        )
+        self._payload = ReadBack(self._plan.columns)
 
     async def answer(self, caller: Principal | None, variables: Values, where: Where) -> Answer:
         """Place the order, or say why not. It declines before anything is begun, or not at all."""
@@ -69,13 +63,16 @@ class AddOrder(Root):
         return Answer((json,), 0, orjson.loads(json))
 
     def _placing(self, caller: Principal, new: NewOrder, key: str | None) -> Steps[Row]:
-        order = yield from order_placing.placing(
-            caller, new, source=EventSource.GRAPHQL, idempotency_key=key
+        placed = yield from order_placing.placing_only(
+            caller,
+            new,
+            source=EventSource.GRAPHQL,
+            idempotency_key=key,
+            reading=self._payload,
         )
-        if order is None:
+        if placed is None:
             raise names_a_deleted_order()
-        (row,) = yield Statement(self._payload, {"user": order.user_id, "ids_1": order.id})
-        return row
+        return placed.read_back
 
     def _payload_of(self, row: Row | None, problems: Sequence[Problem]) -> str:
         parts = []

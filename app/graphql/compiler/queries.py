@@ -113,7 +113,7 @@ class Me(ReadingRoot):
         }
         plain = {key: found for key, found in fields.items() if key not in pages}
         columns = [
-            rows.spelling.whole(rows.spelling.object([f"'{key}',{value}"]))
+            rows.spelling.object([(key, value)])
             for key, value in rows.user(RowPlan(), plain).items()
         ]
         # In the order of the answer: a column of the user's row, or a page.
@@ -160,7 +160,7 @@ class AnyNode(ReadingRoot):
         self._engine = field.rows.spelling.engine
         self._order = OneOrder(field)
         product = tables.metadata.tables["products"].alias("p")
-        column = field.rows.spelling.whole(field.rows.product(RowPlan(), field.nodes))
+        column = field.rows.product(RowPlan(), field.nodes)
         self._product = Prepared(
             select(literal_column(column))
             .select_from(product)

@@ -14,6 +14,7 @@ from app.graphql.compiler.arguments import Declined
 from app.graphql.compiler.selection import Fields, Selector, below
 from app.graphql.compiler.spelling import (
     MAX_PAIRS,
+    Pair,
     Spelling,
     item_fields,
     order_fields,
@@ -102,13 +103,13 @@ class Rows:
             elif name == "customer":
                 pieces.add(key, self._customer(plan, found))
             else:
-                pieces.add(key, _plain(kind, name, plain))
+                pieces.add(key, self._plain(kind, name, plain))
         return pieces.renderer()
 
     def user(self, plan: RowPlan, fields: Fields) -> Mapping[str, str]:
         """The plain fields of a user whom the caller may see all of, by their keys."""
         kind, plain = self.kind("User"), user_fields(self.spelling)
-        return {key: _plain(kind, found[0].name.value, plain) for key, found in fields.items()}
+        return {key: self._plain(kind, found[0].name.value, plain) for key, found in fields.items()}
 
     def product(self, plan: RowPlan, nodes: Sequence[FieldNode]) -> str:
         """A product, as an object."""
@@ -118,9 +119,9 @@ class Rows:
         for key, found in self.fields(plan, kind, nodes).items():
             name = found[0].name.value
             if name == "price":
-                pairs.append(_pair(key, self._money(plan, found, "p.price_minor", "p.currency")))
+                pairs.append((key, self._money(plan, found, "p.price_minor", "p.currency")))
             else:
-                pairs.append(_pair(key, _plain(kind, name, plain)))
+                pairs.append((key, self._plain(kind, name, plain)))
         return self._object(pairs)
 
     def kind(self, name: str) -> GraphQLObjectType:
@@ -156,10 +157,10 @@ class Rows:
             elif name == "product":
                 # It may be null, and is no object then.
                 join = _PRODUCT
-                value = f"CASE WHEN p.id IS NULL THEN NULL ELSE {self.product(inside, found)} END"
+                value = self.spelling.unless("p.id IS NULL", self.product(inside, found))
             else:
-                value = _plain(kind, name, plain)
-            pairs.append(_pair(key, value))
+                value = self._plain(kind, name, plain)
+            pairs.append((key, value))
         # Braces, and of each pair its quotes, colon, comma and a value of one character.
         shortest = len("{}") + sum(len(key) + len('"":0,') for key in fields) - len(",")
         plan.take_in(
@@ -173,20 +174,30 @@ class Rows:
 
     def _customer(self, plan: RowPlan, nodes: Sequence[FieldNode]) -> str:
         fields = self.fields(plan, self.kind("User"), nodes)
-        pairs = [_pair(key, value) for key, value in self.user(plan, fields).items()]
+        pairs = list(self.user(plan, fields).items())
         found = f"SELECT {self._object(pairs)} FROM users AS u WHERE u.id=orders.user_id"  # noqa: S608
         return self.spelling.one(found)
 
     def _money(self, plan: RowPlan, nodes: Sequence[FieldNode], minor: str, currency: str) -> str:
         kind = self.kind("Money")
-        plain = {"amount": self.spelling.amount(minor), "currencyCode": currency}
+        plain = {
+            "amount": self.spelling.amount(minor),
+            "currencyCode": self.spelling.text(currency),
+        }
         pairs = [
-            _pair(key, _plain(kind, found[0].name.value, plain))
+            (key, self._plain(kind, found[0].name.value, plain))
             for key, found in self.fields(plan, kind, nodes).items()
         ]
         return self._object(pairs)
 
-    def _object(self, pairs: Sequence[str]) -> str:
+    def _plain(self, kind: GraphQLObjectType, name: str, plain: Mapping[str, str]) -> str:
+        if name == "__typename":
+            return self.spelling.name(kind.name)
+        if name not in plain:
+            raise Declined
+        return plain[name]
+
+    def _object(self, pairs: Sequence[Pair]) -> str:
         if len(pairs) > MAX_PAIRS:
             raise Declined
         return self.spelling.object(pairs)
@@ -198,31 +209,19 @@ def _count(kind: GraphQLObjectType, fields: Fields) -> int:
     return sum(values_of(kind.fields[name]) if name in kind.fields else 1 for name in names)
 
 
-def _plain(kind: GraphQLObjectType, name: str, plain: Mapping[str, str]) -> str:
-    if name == "__typename":
-        return f"'{kind.name}'"
-    if name not in plain:
-        raise Declined
-    return plain[name]
-
-
-def _pair(key: str, value: str) -> str:
-    return f"'{key}',{value}"
-
-
 class _Pieces:
     """An object in the making: runs of pairs, each a column, and lists between them."""
 
     def __init__(self, spelling: Spelling, columns: list[str]) -> None:
         self._spelling = spelling
         self._columns = columns
-        self._pairs: list[str] = []
+        self._pairs: list[Pair] = []
         # What stands before each column, where the column is, and whether its braces go.
         self._pieces: list[tuple[str, int, bool]] = []
 
     def add(self, key: str, value: str) -> None:
         """Add a field."""
-        self._pairs.append(_pair(key, value))
+        self._pairs.append((key, value))
         if len(self._pairs) == MAX_PAIRS:
             self._cut()
 
@@ -248,7 +247,7 @@ class _Pieces:
 
     def _cut(self) -> None:
         if self._pairs:
-            column = self._spelling.whole(self._spelling.object(self._pairs))
+            column = self._spelling.object(self._pairs)
             self._add_column("", column, is_object=True)
             self._pairs = []
 

@@ -141,9 +141,9 @@ def endless(containing: str) -> Iterator[None]:
 def _endless_instead(kind: Any, containing: str) -> Any:
     fetched = kind._fetched
 
-    async def instead(self: Database, driver: Any, read: Bound) -> Any:
+    async def instead(self: Database, driver: Any, read: Bound, *more: Any) -> Any:
         slow = Bound(str(ENDLESS), ()) if containing in read.text else read
-        return await fetched(self, driver, slow)
+        return await fetched(self, driver, slow, *more)
 
     return instead
 

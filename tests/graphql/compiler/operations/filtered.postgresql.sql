@@ -1,5 +1,5 @@
 -- customer
-SELECT NULL, NULL, (json_build_object('id',orders.id))::text 
+SELECT NULL, NULL, '{"id":'||'"'||orders.id||'"'||'}' 
 FROM orders 
 WHERE orders.user_id = $1::VARCHAR COLLATE "C" AND orders.status IN ($5::VARCHAR COLLATE "C", $6::VARCHAR COLLATE "C") AND (EXISTS (SELECT $2::INTEGER AS anon_1 
 FROM order_items 
@@ -7,7 +7,7 @@ WHERE order_items.user_id = orders.user_id AND order_items.order_id = orders.id 
  LIMIT $4::INTEGER;
 
 -- admin
-SELECT NULL, NULL, (json_build_object('id',orders.id))::text 
+SELECT NULL, NULL, '{"id":'||'"'||orders.id||'"'||'}' 
 FROM orders 
 WHERE orders.status IN ($4::VARCHAR COLLATE "C", $5::VARCHAR COLLATE "C") AND (EXISTS (SELECT $1::INTEGER AS anon_1 
 FROM order_items 

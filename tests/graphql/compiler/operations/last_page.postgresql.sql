@@ -1,5 +1,5 @@
 -- customer
-SELECT orders.total_minor, orders.id, (json_build_object('number',orders.order_number,'updatedAt',to_char(least(greatest(orders.updated_at,'0001-01-01 00:00:00+00'::timestamptz),'9999-12-31 23:59:59.999999+00'::timestamptz) AT TIME ZONE 'UTC','YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),'version',orders.version))::text 
+SELECT orders.total_minor, orders.id, '{"number":'||orders.order_number||',"updatedAt":'||'"'||to_char(least(greatest(orders.updated_at,'0001-01-01 00:00:00+00'::timestamptz),'9999-12-31 23:59:59.999999+00'::timestamptz) AT TIME ZONE 'UTC','YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')||'"'||',"version":'||orders.version||'}' 
 FROM orders 
 WHERE orders.user_id = $1::VARCHAR COLLATE "C" AND (orders.total_minor, orders.id) < ($2::BIGINT, $3::VARCHAR COLLATE "C") ORDER BY orders.total_minor DESC, orders.id DESC 
  LIMIT $4::INTEGER;
@@ -9,7 +9,7 @@ FROM orders
 WHERE orders.user_id = $2::VARCHAR COLLATE "C" AND (orders.total_minor, orders.id) >= ($3::BIGINT, $4::VARCHAR COLLATE "C")) AS anon_1;
 
 -- admin
-SELECT orders.total_minor, orders.id, (json_build_object('number',orders.order_number,'updatedAt',to_char(least(greatest(orders.updated_at,'0001-01-01 00:00:00+00'::timestamptz),'9999-12-31 23:59:59.999999+00'::timestamptz) AT TIME ZONE 'UTC','YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),'version',orders.version))::text 
+SELECT orders.total_minor, orders.id, '{"number":'||orders.order_number||',"updatedAt":'||'"'||to_char(least(greatest(orders.updated_at,'0001-01-01 00:00:00+00'::timestamptz),'9999-12-31 23:59:59.999999+00'::timestamptz) AT TIME ZONE 'UTC','YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')||'"'||',"version":'||orders.version||'}' 
 FROM orders 
 WHERE true AND (orders.total_minor, orders.id) < ($1::BIGINT, $2::VARCHAR COLLATE "C") ORDER BY orders.total_minor DESC, orders.id DESC 
  LIMIT $3::INTEGER;

@@ -1,9 +1,9 @@
 -- anybody
-SELECT (json_build_object('name',u.name))::text, (json_build_object('email',u.email))::text 
+SELECT '{"name":'||coalesce(to_json(u.name)::text,'null')||'}', '{"email":'||coalesce(to_json(u.email)::text,'null')||'}' 
 FROM users AS u 
 WHERE u.id = $1::VARCHAR COLLATE "C";
 
-SELECT NULL, NULL, (json_build_object('number',orders.order_number))::text 
+SELECT NULL, NULL, '{"number":'||orders.order_number||'}' 
 FROM orders 
 WHERE orders.user_id = $1::VARCHAR COLLATE "C" ORDER BY orders.created_at DESC, orders.id DESC 
  LIMIT $2::INTEGER;

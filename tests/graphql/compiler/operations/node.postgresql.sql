@@ -1,17 +1,17 @@
 -- customer
-SELECT (json_build_object('id',orders.id,'number',orders.order_number))::text, (SELECT coalesce(json_agg(json_build_object('name',i.name) ORDER BY i.position),'[]')::text FROM order_items AS i WHERE i.user_id=orders.user_id AND i.order_id=orders.id) 
+SELECT '{"id":'||'"'||orders.id||'"'||',"number":'||orders.order_number||'}', (SELECT '['||coalesce(string_agg('{"name":'||coalesce(to_json(i.name)::text,'null')||'}',',' ORDER BY i.position),'')||']' FROM order_items AS i WHERE i.user_id=orders.user_id AND i.order_id=orders.id) 
 FROM orders 
 WHERE orders.id IN ($2::VARCHAR COLLATE "C") AND orders.user_id = $1::VARCHAR COLLATE "C";
 
-SELECT (json_build_object('id',p.id,'name',p.name,'price',json_build_object('amount',(p.price_minor/100)::text||'.'||lpad((p.price_minor%100)::text,2,'0'))))::text 
+SELECT '{"id":'||'"'||p.id||'"'||',"name":'||coalesce(to_json(p.name)::text,'null')||',"price":'||'{"amount":'||'"'||(p.price_minor/100)||'.'||lpad((p.price_minor%100)::text,2,'0')||'"'||'}'||'}' 
 FROM products AS p 
 WHERE p.id = $1::VARCHAR COLLATE "C" AND p.deleted_at IS NULL;
 
 -- admin
-SELECT (json_build_object('id',orders.id,'number',orders.order_number))::text, (SELECT coalesce(json_agg(json_build_object('name',i.name) ORDER BY i.position),'[]')::text FROM order_items AS i WHERE i.user_id=orders.user_id AND i.order_id=orders.id) 
+SELECT '{"id":'||'"'||orders.id||'"'||',"number":'||orders.order_number||'}', (SELECT '['||coalesce(string_agg('{"name":'||coalesce(to_json(i.name)::text,'null')||'}',',' ORDER BY i.position),'')||']' FROM order_items AS i WHERE i.user_id=orders.user_id AND i.order_id=orders.id) 
 FROM orders 
 WHERE orders.id IN ($1::VARCHAR COLLATE "C");
 
-SELECT (json_build_object('id',p.id,'name',p.name,'price',json_build_object('amount',(p.price_minor/100)::text||'.'||lpad((p.price_minor%100)::text,2,'0'))))::text 
+SELECT '{"id":'||'"'||p.id||'"'||',"name":'||coalesce(to_json(p.name)::text,'null')||',"price":'||'{"amount":'||'"'||(p.price_minor/100)||'.'||lpad((p.price_minor%100)::text,2,'0')||'"'||'}'||'}' 
 FROM products AS p 
 WHERE p.id = $1::VARCHAR COLLATE "C" AND p.deleted_at IS NULL;

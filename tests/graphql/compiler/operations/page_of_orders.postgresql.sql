@@ -1,5 +1,5 @@
 -- customer
-SELECT orders.created_at, orders.id, (json_build_object('id',orders.id,'address',orders.address))::text, (SELECT coalesce(json_agg(json_build_object('id',i.id,'total',json_build_object('currencyCode',orders.currency),'shipping',CASE i.shipping WHEN 'Next day' THEN 'NEXT_DAY' WHEN 'Regular' THEN 'REGULAR' WHEN 'Budget' THEN 'BUDGET' END) ORDER BY i.position),'[]')::text FROM order_items AS i WHERE i.user_id=orders.user_id AND i.order_id=orders.id), (json_build_object('externalId',orders.external_id))::text 
+SELECT orders.created_at, orders.id, '{"id":'||'"'||orders.id||'"'||',"address":'||coalesce(to_json(orders.address)::text,'null')||'}', (SELECT '['||coalesce(string_agg('{"id":'||'"'||i.id||'"'||',"total":'||'{"currencyCode":'||coalesce(to_json(orders.currency)::text,'null')||'}'||',"shipping":'||CASE i.shipping WHEN 'Next day' THEN '"NEXT_DAY"' WHEN 'Regular' THEN '"REGULAR"' WHEN 'Budget' THEN '"BUDGET"' END||'}',',' ORDER BY i.position),'')||']' FROM order_items AS i WHERE i.user_id=orders.user_id AND i.order_id=orders.id), '{"externalId":'||coalesce(to_json(orders.external_id)::text,'null')||'}' 
 FROM orders 
 WHERE orders.user_id = $1::VARCHAR COLLATE "C" AND (orders.created_at, orders.id) < ($2::TIMESTAMP WITH TIME ZONE, $3::VARCHAR COLLATE "C") ORDER BY orders.created_at DESC, orders.id DESC 
  LIMIT $4::INTEGER;
@@ -13,7 +13,7 @@ FROM orders
 WHERE orders.user_id = $2::VARCHAR COLLATE "C" AND (orders.created_at, orders.id) >= ($3::TIMESTAMP WITH TIME ZONE, $4::VARCHAR COLLATE "C")) AS anon_1;
 
 -- admin
-SELECT orders.created_at, orders.id, (json_build_object('id',orders.id,'address',orders.address))::text, (SELECT coalesce(json_agg(json_build_object('id',i.id,'total',json_build_object('currencyCode',orders.currency),'shipping',CASE i.shipping WHEN 'Next day' THEN 'NEXT_DAY' WHEN 'Regular' THEN 'REGULAR' WHEN 'Budget' THEN 'BUDGET' END) ORDER BY i.position),'[]')::text FROM order_items AS i WHERE i.user_id=orders.user_id AND i.order_id=orders.id), (json_build_object('externalId',orders.external_id))::text 
+SELECT orders.created_at, orders.id, '{"id":'||'"'||orders.id||'"'||',"address":'||coalesce(to_json(orders.address)::text,'null')||'}', (SELECT '['||coalesce(string_agg('{"id":'||'"'||i.id||'"'||',"total":'||'{"currencyCode":'||coalesce(to_json(orders.currency)::text,'null')||'}'||',"shipping":'||CASE i.shipping WHEN 'Next day' THEN '"NEXT_DAY"' WHEN 'Regular' THEN '"REGULAR"' WHEN 'Budget' THEN '"BUDGET"' END||'}',',' ORDER BY i.position),'')||']' FROM order_items AS i WHERE i.user_id=orders.user_id AND i.order_id=orders.id), '{"externalId":'||coalesce(to_json(orders.external_id)::text,'null')||'}' 
 FROM orders 
 WHERE true AND (orders.created_at, orders.id) < ($1::TIMESTAMP WITH TIME ZONE, $2::VARCHAR COLLATE "C") ORDER BY orders.created_at DESC, orders.id DESC 
  LIMIT $3::INTEGER;
