@@ -50,6 +50,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 # Files with tests that take long. They begin first, those that wait beside those that calculate.
 _LONG = (
+    *("browser/test_desk.py", "clients/test_frontend.py"),
     *("graphql/compiler/test_never_different.py", "e2e/test_draining.py", "graphql/test_fuzz.py"),
     *("e2e/test_serve.py", "races/test_event_order.py", "e2e/test_workers.py"),
     *("graphql/test_searching.py", "e2e/test_pgbouncer.py", "services/test_copying.py"),
