@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 
 from app.db.database import Database
 from app.db.engine import BUSY_TIMEOUT_S, DatabaseOptions, open_database
+from app.db.sqlite_library import leave_out_memory_statistics
 from app.domain.errors import Unavailable
 from app.graphql.compiled import CompiledAnswers
 from app.graphql.endpoint import GraphQLEndpoint, Page
@@ -83,6 +84,7 @@ def serving_app(settings: Settings) -> Starlette:
     To be called by uvicorn, from its event loop, when it has taken the signals that stop it.
     """
     configure_logging(settings.log_level, settings.log_format)
+    leave_out_memory_statistics()
     # No balancer sends requests to a demo, and whoever tries it waits for its end.
     drain_s = 0 if settings.demo else settings.drain_s
     shutdown = Shutdown(_server_around(), drain_s, has_parent=settings.workers > 1)

@@ -17,6 +17,7 @@ from app.cli.program import ended_by_interrupts
 from app.cli.work import load_settings, reach, require_migrated
 from app.db import migrations
 from app.db.engine import open_database
+from app.db.sqlite_library import leave_out_memory_statistics
 from app.main import check_manifest, database_options, has_playground, serving_app
 from app.protocol import Connection
 from app.services.demo import DemoKeys, DemoShop, ensure_demo, require_room
@@ -52,6 +53,8 @@ def serve(
     """
     with ended_by_interrupts():
         settings = load_settings(host=host, port=port, workers=workers, demo=demo or None)
+        # Before the database is looked at: then there is a connection.
+        leave_out_memory_statistics()
         check_manifest(settings)
         listener = _listen(settings)
         _prepare(settings, _url(settings.host, listener.getsockname()[1]))
