@@ -26,6 +26,7 @@ class FairPool(AsyncAdaptedQueuePool):
         super().__init__(creator, pool_size, timeout=timeout, **more)
         self._wait_s = timeout
         self._turns = asyncio.Semaphore(pool_size)
+        self._is_over = False
 
     def _do_get(self) -> ConnectionPoolEntry:
         await_only(self._take_turn())
@@ -37,9 +38,22 @@ class FairPool(AsyncAdaptedQueuePool):
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         try:
-            super()._do_return_conn(record)
+            if self._is_over:
+                # Kept, it would be open until Python collects the pool.
+                self._close_now(record)
+            else:
+                super()._do_return_conn(record)
         finally:
             self._turns.release()
+
+    def dispose(self) -> None:
+        """Close the idle connections now, and the others when they are given back."""
+        self._is_over = True
+        super().dispose()
+
+    def _close_now(self, record: ConnectionPoolEntry) -> None:
+        if record.dbapi_connection is not None:
+            self._dialect.do_terminate(record.dbapi_connection)
 
     async def borrow(self, until_s: float | None) -> ConnectionPoolEntry | None:
         """An idle connection without all that SQLAlchemy puts round it, to be given back soon.

@@ -1,7 +1,9 @@
 """What concurrent writers and readers get, and what is said when nothing can be had."""
 
 import asyncio
+from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 
@@ -91,3 +93,13 @@ class TestUnavailable:
             answer = await shop.graphql("{ orders { nodes { items { id } } } }")
             assert answer["errors"][0]["message"] == message
             assert answer["errors"][0]["extensions"] == {"code": "SERVICE_UNAVAILABLE"}
+
+
+async def test_what_is_given_back_after_the_end_is_closed(database_url: str) -> None:
+    database = open_database(database_url)
+    async with database.read() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        await database.dispose()
+        assert await connection.scalar(text("SELECT 1")) == 1
+    with pytest.raises((ValueError, asyncpg.InterfaceError)):
+        await driver.execute("SELECT 1")
