@@ -371,9 +371,10 @@ def answering_at_once(door: DoorAtOnce, rules: Rules, method: str, path: str) ->
             return None
         content, said = made
         if 0 < rules.compress_from_bytes <= len(content):
-            if len(content) >= _GZIP_ASIDE_BYTES:
+            encodings = headers.get(b"accept-encoding")
+            if len(content) >= _GZIP_ASIDE_BYTES and _reads_gzip(encodings):
                 return Passage(_Given(content, said), rules)
-            content, said = _compressed(content, said, headers.get(b"accept-encoding"))
+            content, said = _compressed(content, said, encodings)
         request_id = headers.get(b"x-request-id")
         if request_id is None or not _REQUEST_ID.match(request_id):
             request_id = new_request_id()

@@ -33,21 +33,22 @@ from app.services.order_storage import own_order
 from app.services.search import texts_of_customer, words_of_order
 
 _NOTHING = ReadBack([])
-# Of `_PRODUCTS_AND_CUSTOMER`'s columns, those of the customer.
+# Of a product, and of whom an order is for.
+_COLUMNS: tuple[Any, ...] = (
+    col(tables.Product.id),
+    col(tables.Product.name),
+    col(tables.Product.image),
+    col(tables.Product.price_minor),
+    col(tables.User.id),
+    col(tables.User.name),
+    col(tables.User.email),
+)
 _CUSTOMER = slice(4, 7)
 
 # The products that are there, each along with whom the order is for: both are needed, and one
 # statement is one round trip.
 _PRODUCTS_AND_CUSTOMER = Prepared(
-    select(
-        col(tables.Product.id),
-        col(tables.Product.name),
-        col(tables.Product.image),
-        col(tables.Product.price_minor),
-        col(tables.User.id),
-        col(tables.User.name),
-        col(tables.User.email),
-    )
+    select(*_COLUMNS)
     .join_from(
         tables.Product,
         tables.User,
@@ -60,16 +61,7 @@ _PRODUCTS_AND_CUSTOMER = Prepared(
 _ASKED = listed({"order": Integer(), "user_id": Text(), "id": Text()}, "asked_{}")
 # The same for several orders, whose place among the others comes last.
 _PRODUCTS_AND_CUSTOMERS = Prepared(
-    select(
-        col(tables.Product.id),
-        col(tables.Product.name),
-        col(tables.Product.image),
-        col(tables.Product.price_minor),
-        col(tables.User.id),
-        col(tables.User.name),
-        col(tables.User.email),
-        _ASKED.c.order,
-    )
+    select(*_COLUMNS, _ASKED.c.order)
     .select_from(_ASKED)
     .join(tables.Product, col(tables.Product.id) == _ASKED.c.id)
     .outerjoin(tables.User, col(tables.User.id) == _ASKED.c.user_id)
