@@ -118,9 +118,11 @@ def _place(shop: BenchShop) -> str:
 
 OURS = Contender("ours", _ours)
 LIMIT = Contender("the limit", _in_python("limit"))
+NEWER_LIMIT = Contender("the limit, newer SQLite", _in_python("limit_newer"))
 ON_SQLITE = (
     OURS,
     LIMIT,
+    NEWER_LIMIT,
     Contender("Mercurius + jit", _in_javascript("mercurius.mjs"), needs_node=True),
     Contender("Yoga + graphql-jit", _in_javascript("yoga.mjs"), needs_node=True),
     Contender("stock Strawberry", _in_python("stock")),

@@ -1,14 +1,39 @@
-"""SQLite's library as Python has it, set up for a server before the first connection."""
+"""Which SQLite library serves the process, and how it is set up before its first connection."""
 
-import _sqlite3
 import ctypes
+import importlib
+import sys
 
+_NEWER = "pysqlite3"
 _CONFIG_MEMSTATUS = 9
 _OK = 0
 
 
 class _Setup:
     is_done = False
+
+
+def prefer_newer_library() -> None:
+    """Have whatever imports `sqlite3` from now on get the newer library, where it is installed.
+
+    The newer one answers `get_all` in two thirds of the time of Python's own, which is as old as
+    the system. It is for the whole process or not at all: locks on a file belong to a process, and
+    one library that closes a file lets go of the other's locks on it. So it takes the place of
+    `sqlite3` for SQLAlchemy and aiosqlite too, which import it by that name.
+
+    Where aiosqlite was imported before, all stays as it is: it has the other one.
+
+    Source: SQLite's documentation, How To Corrupt An SQLite Database File, 2.2.1.
+    """
+    if "aiosqlite" in sys.modules:
+        return
+    try:
+        newer = importlib.import_module(_NEWER)
+    except ImportError:  # there is none for this platform
+        return
+    for name in ("", ".dbapi2"):
+        sys.modules[f"sqlite3{name}"] = importlib.import_module(_NEWER + name)
+    sys.modules["_sqlite3"] = importlib.import_module(f"{newer.__name__}._sqlite3")
 
 
 def leave_out_memory_statistics() -> bool:
@@ -28,7 +53,7 @@ def leave_out_memory_statistics() -> bool:
         return True
     try:
         # By the module's own handle, so that it is the library that Python uses, and no other.
-        library = ctypes.CDLL(_sqlite3.__file__)
+        library = ctypes.CDLL(importlib.import_module("_sqlite3").__file__)
         shut_down, configure, initialize = (
             library.sqlite3_shutdown,
             library.sqlite3_config,

@@ -1,12 +1,15 @@
 """What an import has read and not yet written: a database of its own on disk, gone when closed.
 
-SQLite makes a file without a name for it, so a killed process leaves nothing behind. However much
-is put in, a few megabytes of it are in memory.
+Its file loses its name as soon as it is open, where the system allows that, so a killed process
+leaves nothing behind. However much is put in, a few megabytes of it are in memory.
 """
 
 import json
 import sqlite3
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 _CACHE_KIB = 16 * 1024
 
@@ -16,6 +19,8 @@ _TABLES = """
         owner TEXT, at INTEGER, sha256 TEXT, content BLOB,
         PRIMARY KEY (collection, id)
     ) WITHOUT ROWID;
+    -- What is read in order is read by an index: SQLite might sort all of it in memory.
+    CREATE INDEX records_in_order ON records (collection, owner, at, id) WHERE content IS NOT NULL;
     CREATE TABLE known (
         collection TEXT NOT NULL, id TEXT NOT NULL, content BLOB NOT NULL,
         PRIMARY KEY (collection, id)
@@ -25,6 +30,7 @@ _TABLES = """
     ) WITHOUT ROWID;
     CREATE TABLE wishes (id TEXT PRIMARY KEY, email TEXT NOT NULL, at INTEGER NOT NULL)
         WITHOUT ROWID;
+    CREATE INDEX wishes_in_order ON wishes (at);
     CREATE VIEW wishing AS
         SELECT wishes.id, wishes.email, at, users_here.email AS email_here,
             users_here.id IS NULL OR imported_sha256 IS sha256 AS is_changeable
@@ -41,8 +47,10 @@ _GIVE = (
     WHERE email IS NOT NULL AND NOT (imported_sha256 IS sha256 AND EXISTS (
         SELECT 1 FROM records WHERE collection = 'users' AND records.id = users_here.id
         AND content IS NOT NULL))""",
-    """INSERT OR IGNORE INTO emails SELECT email, id FROM wishing WHERE is_changeable
-    ORDER BY email IS NOT email_here, at""",
+    """INSERT OR IGNORE INTO emails SELECT email, id FROM wishing
+    WHERE is_changeable AND email IS email_here ORDER BY at""",
+    """INSERT OR IGNORE INTO emails SELECT email, id FROM wishing
+    WHERE is_changeable AND email IS NOT email_here ORDER BY at""",
 )
 # Whoever gets the address of somebody here, and that somebody.
 _MARK_AT_ONCE = """
@@ -56,16 +64,28 @@ class Staging:
     """Records by collection and id, sorted on disk; and what is known beside them."""
 
     def __init__(self) -> None:
-        self._connection = sqlite3.connect("", isolation_level=None)
-        self._connection.executescript(_TABLES)
-        for pragma in (f"cache_size=-{_CACHE_KIB}", "journal_mode=OFF", "synchronous=OFF"):
+        # Not SQLite's own temporary database: a library may be built to keep that in memory.
+        self._folder = tempfile.TemporaryDirectory(prefix="orders-import-")
+        self._connection = sqlite3.connect(
+            Path(self._folder.name, "staging.db"), isolation_level=None
+        )
+        for pragma in (
+            f"cache_size=-{_CACHE_KIB}",
+            "journal_mode=OFF",
+            "synchronous=OFF",
+            "locking_mode=EXCLUSIVE",
+        ):
             self._connection.execute(f"PRAGMA {pragma}")
+        self._connection.executescript(_TABLES)
+        with suppress(OSError):
+            self._folder.cleanup()
         # Never committed: nobody else reads it, and it goes away when it is closed.
         self._connection.execute("BEGIN")
 
     def close(self) -> None:
         """Let go of everything."""
         self._connection.close()
+        self._folder.cleanup()
 
     def claim(self, collection: str, id_: str) -> bool:
         """Take an id for the record being read; False when an earlier record has it."""
@@ -128,8 +148,8 @@ class Staging:
         for statement in _GIVE:
             self._connection.execute(statement)
         yield from self._connection.execute(
-            "SELECT wishing.at, content, is_changeable FROM wishing JOIN emails USING (email)"
-            " JOIN records ON records.collection = 'users' AND records.id = wishing.id"
+            "SELECT wishing.at, content, is_changeable FROM wishing CROSS JOIN emails USING (email)"
+            " CROSS JOIN records ON records.collection = 'users' AND records.id = wishing.id"
             " WHERE emails.id <> wishing.id ORDER BY wishing.at"
         )
 
