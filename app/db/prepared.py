@@ -11,10 +11,27 @@ from typing import Any, NamedTuple
 from sqlalchemy import Dialect
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.dialects.sqlite import aiosqlite
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.sql import ClauseElement
 
+
+class _LimitsHidden(SQLiteCompiler):
+    def limit_clause(self, select: Any, **arguments: Any) -> str:
+        # SQLite looks at the value of a limit that is a parameter, to plan by it, and from then on
+        # makes the whole statement anew for each value: a tenth of the time of a page. At a sum
+        # it does not look.
+        if select._limit_clause is None or select._offset_clause is not None:
+            return str(super().limit_clause(select, **arguments))  # type: ignore[no-untyped-call]
+        return f"\n LIMIT {self.process(select._limit_clause, **arguments)} + 0"
+
+
+class _SQLite(aiosqlite.dialect):
+    statement_compiler = _LimitsHidden
+    supports_statement_cache = True
+
+
 _DIALECTS: Mapping[str, Callable[[], Dialect]] = {
-    "sqlite": aiosqlite.dialect,
+    "sqlite": _SQLite,
     "postgresql": asyncpg.dialect,
 }
 

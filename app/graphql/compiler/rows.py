@@ -47,10 +47,8 @@ class Renderer:
         if self.between is None:
             return [",".join([self.one(row) for row in rows])]
         first, lead, second = self.between
-        pieces = [piece for row in rows for piece in (row[first][:-1], lead, row[second], "},")]
-        if pieces:
-            pieces[-1] = "}"
-        return pieces
+        made = [f"{row[first][:-1]}{lead}{row[second]}}}" for row in rows]
+        return [",".join(made)]
 
 
 _PRODUCT = " LEFT JOIN products AS p ON p.id=i.product_id AND p.deleted_at IS NULL"

@@ -6,12 +6,12 @@ WHERE u.id = ?;
 SELECT NULL, NULL, json_object('number',orders.order_number) 
 FROM orders 
 WHERE orders.user_id = ? ORDER BY orders.created_at DESC, orders.id DESC
- LIMIT ? OFFSET ?;
+ LIMIT ? + 0;
 
 SELECT NULL, NULL 
 FROM orders 
 WHERE orders.user_id = ? AND +orders.status = ? ORDER BY orders.created_at DESC, orders.id DESC
- LIMIT ? OFFSET ?;
+ LIMIT ? + 0;
 
 SELECT count(*) AS count_1 
 FROM orders 
