@@ -259,6 +259,9 @@ class Connection(HttpToolsProtocol):
     _at_once: AnswerAtOnce | None = None
     _body = b""
     _may_answer_at_once = False
+    # The headers that all answers have, and as they are sent.
+    _default_headers: list[tuple[bytes, bytes]] | None = None
+    _default_lines = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin."""
@@ -429,18 +432,19 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def _send(self, headers: bytes, body: bytes) -> None:
-        parts = [_OK]
-        for name, value in self.server_state.default_headers:
-            parts += (name, b": ", value, _END)
-        parts += (headers, _END)
+        default = self.server_state.default_headers
+        if default is not self._default_headers:
+            # The server makes another list every second, and whenever the date is another one.
+            self._default_headers = default
+            self._default_lines = b"".join([b"%b: %b\r\n" % header for header in default])
+        head = b"%b%b%b\r\n" % (_OK, self._default_lines, headers)
         if len(body) < _WORTH_TWO_PARTS:
-            parts.append(body)
             # All that are ready in a turn of the loop go together: a client that is woken up by
             # each would ask again at once, and the next turn would have less to do.
-            self.transport.hold(b"".join(parts))
+            self.transport.hold(head + body)
             self.loop.call_soon(self.transport.let_go)
         else:
-            self.transport.below.writelines((b"".join(parts), body))
+            self.transport.below.writelines((head, body))
         self._finish()
 
     def on_response_complete(self) -> None:

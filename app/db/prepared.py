@@ -85,7 +85,7 @@ class Prepared:
         Raises:
             KeyError: a parameter has no value.
         """
-        form = self._form(engine)
+        form = self._forms.get(engine) or self._form(engine)
         return Bound(form.text, form.parameters(values))
 
     def bind_rows(

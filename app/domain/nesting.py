@@ -7,6 +7,14 @@ _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 
 
+def is_within(text: bytes, depth: int, values: int) -> bool:
+    """Whether a text has neither more levels than `depth` nor more values than `values`."""
+    opened = text.count(b"[") + text.count(b"{")
+    if opened <= depth and 1 + text.count(b",") + opened <= values:
+        return True
+    return not nests_deeper(text, depth) and not holds_more(text, values)
+
+
 def nests_deeper(text: bytes, limit: int) -> bool:
     """Whether lists and objects stand more than `limit` levels inside of each other."""
     if text.count(b"[") + text.count(b"{") <= limit:

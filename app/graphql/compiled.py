@@ -17,8 +17,6 @@ from app.graphql.operations import Prepared
 from app.services.cost_budget import CostBudget, Standing
 from app.telemetry import OPERATIONS
 
-_COMPILED = OPERATIONS.labels("compiled")
-
 
 @dataclass(frozen=True, slots=True)
 class CompiledAnswers:
@@ -52,7 +50,7 @@ class CompiledAnswers:
             outcome = await execute(roots, values, caller, where)
         except Declined:
             return None
-        _COMPILED.inc()
+        OPERATIONS.compiled += 1
         pieces = outcome.pieces
         answer: dict[str, Any] = {
             "data": None if pieces is None else orjson.Fragment("".join(pieces))
@@ -88,7 +86,7 @@ class CompiledAnswers:
             return None
         if outcome is None or outcome.pieces is None:
             return None
-        _COMPILED.inc()
+        OPERATIONS.compiled += 1
         if payer is None:
             return "".join(['{"data":', *outcome.pieces, "}"]).encode()
         cost = orjson.dumps(self._settled(prepared, variables, outcome, payer)).decode()

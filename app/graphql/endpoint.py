@@ -46,10 +46,6 @@ from app.services.cost_budget import CostBudget
 from app.services.event_feed import EventFeed
 from app.telemetry import OPERATIONS
 
-_DECLINED = OPERATIONS.labels("declined")
-_PLAIN = OPERATIONS.labels("plain")
-
-
 Page: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
@@ -269,9 +265,9 @@ class GraphQLEndpoint:
             compiled = await self.compiled.answer(prepared, asked.variables, caller, payer)
             if compiled is not None:
                 return compiled
-            _DECLINED.inc()
+            OPERATIONS.declined += 1
         else:
-            _PLAIN.inc()
+            OPERATIONS.plain += 1
         result = await self.schema.execute(
             operation.named.text,
             variable_values=asked.variables,

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
 from app.domain.errors import AppError, Throttled
-from app.domain.nesting import holds_more, nests_deeper
+from app.domain.nesting import is_within
 from app.domain.principal import Principal
 from app.graphql.endpoint import GraphQLEndpoint
 from app.graphql.operations import Prepared, RequestError
@@ -155,10 +155,8 @@ class ShortWay:
     def _plain(self, body: bytes) -> tuple[str, str | None, dict[str, Any]] | None:
         """Document, name and variables of a body that has nothing else, and is within limits."""
         limits = self.endpoint.limits
-        if (
-            len(body) > limits.variables_bytes
-            or nests_deeper(body, limits.json_depth)
-            or holds_more(body, limits.json_values)
+        if len(body) > limits.variables_bytes or not is_within(
+            body, limits.json_depth, limits.json_values
         ):
             return None
         try:

@@ -61,6 +61,14 @@ class Members:
         """Whether they are the same whatever the variables are."""
         return not self.varying
 
+    def one(self, name: str) -> Callable[[Values], Any]:
+        """What makes the value of one that is always there."""
+        for varying, value_of in self.varying:
+            if varying == name:
+                return value_of
+        value = self.fixed[name]
+        return lambda _variables: value
+
     def __call__(self, variables: Values) -> Values:
         """What they are."""
         if not self.varying:

@@ -77,6 +77,14 @@ def execute_at_once(
     Raises:
         Declined: it is not for the compiler.
     """
+    if len(roots) == 1:
+        ((key, _, _, root),) = roots
+        answer = root.at_once(caller, variables, database)
+        if answer is None:
+            return None
+        if answer.values > most_values:
+            raise Declined
+        return Outcome(('{"', key, '":', *answer.pieces, "}"), {key: answer.outline})
     pieces = ["{"]
     outline: dict[str, Any] = {}
     values = 0

@@ -52,7 +52,7 @@ class OneOrder(ReadingRoot):
     """`order(id:)`."""
 
     def __init__(self, field: Field) -> None:
-        self._arguments = field.arguments()
+        self._id_of = field.arguments().one("id")
         self._engine = field.rows.spelling.engine
         self._plan = RowPlan()
         self._render = field.rows.order(self._plan, field.nodes).one
@@ -78,7 +78,7 @@ class OneOrder(ReadingRoot):
         return self._found(rows)
 
     def _wanted(self, caller: Principal | None, variables: Values) -> Bound:
-        order_id = parse_object_id(self._arguments(variables)["id"])
+        order_id = parse_object_id(self._id_of(variables))
         if order_id is None or caller is None or Scope.ORDERS_READ not in caller.scopes:
             raise Declined
         return self._by_id(caller, OrderId(order_id))
