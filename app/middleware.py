@@ -8,6 +8,7 @@ import asyncio
 import logging
 import random
 import re
+import sys
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -354,14 +355,14 @@ def answering_at_once(door: DoorAtOnce, rules: Rules, method: str, path: str) ->
     """
     bound = log.bind()
     is_logged = bound.is_enabled_for(logging.INFO)
+    body_limit, is_draining = rules.body_limit_bytes, rules.draining.is_set
+    compress_from = rules.compress_from_bytes or sys.maxsize
 
     def answer(raw: _Headers, body: bytes) -> AtOnce | ASGIApp | None:
-        started = time.perf_counter()
+        started = time.perf_counter() if is_logged else 0.0
         headers = dict(raw)
         # A header that is there twice is for the other way to make sense of.
-        if len(headers) != len(raw) or len(body) > rules.body_limit_bytes:
-            return None
-        if rules.draining.is_set():
+        if len(headers) != len(raw) or len(body) > body_limit or is_draining():
             return None
         try:
             made = door(headers, body)
@@ -370,7 +371,7 @@ def answering_at_once(door: DoorAtOnce, rules: Rules, method: str, path: str) ->
         if made is None:
             return None
         content, said = made
-        if 0 < rules.compress_from_bytes <= len(content):
+        if len(content) >= compress_from:
             encodings = headers.get(b"accept-encoding")
             if len(content) >= _GZIP_ASIDE_BYTES and _reads_gzip(encodings):
                 return Passage(_Given(content, said), rules)

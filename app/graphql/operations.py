@@ -112,7 +112,11 @@ class Operations:
         Raises:
             RequestError: a syntax or validation error, a limit, or no such operation.
         """
-        checked = self._document(text)
+        checked = self._documents.get(text)
+        if checked is None:
+            checked = self._newly_checked(text)
+        else:
+            self._documents.move_to_end(text)
         planned = checked.plans.get(name)
         if planned is None:
             planned = checked.plans[name] = self._planned(checked.document, name)
@@ -186,11 +190,7 @@ class Operations:
         except Declined:
             return None
 
-    def _document(self, text: str) -> _Checked:
-        checked = self._documents.get(text)
-        if checked is not None:
-            self._documents.move_to_end(text)
-            return checked
+    def _newly_checked(self, text: str) -> _Checked:
         checked = _Checked(self.check(text))
         if len(text) <= _MAX_CACHED_LENGTH:
             self._documents[text] = checked

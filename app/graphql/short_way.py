@@ -6,7 +6,6 @@ then that counts.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -26,11 +25,17 @@ _VARY = (b"vary", b"Accept")
 _MEMBERS = {"query", "variables", "operationName"}
 
 
-@dataclass(frozen=True, slots=True)
 class ShortWay:
     """The ASGI application in front of the one that answers any request."""
 
-    endpoint: GraphQLEndpoint
+    def __init__(self, endpoint: GraphQLEndpoint) -> None:
+        self._endpoint = endpoint
+        self._authenticator = endpoint.authenticator
+        self._prepare = endpoint.operations.prepare
+        self._compiled = endpoint.compiled
+        self._limits = endpoint.limits
+        self._budget = endpoint.budget if endpoint.budget.is_on else None
+        self._takes_any = endpoint.persisted.takes_any
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -41,18 +46,18 @@ class ShortWay:
             if len(headers) == len(scope["headers"]):
                 media_type = _media_type(headers)
         if media_type is None:
-            await self.endpoint(scope, receive, send)
+            await self._endpoint(scope, receive, send)
             return
         try:
             body = await _body(receive)
         except HTTPException as error:
-            await self.endpoint(scope, _raising(error), send)
+            await self._endpoint(scope, _raising(error), send)
             return
         if body is None:
             return
         content = await self._content(body, headers[b"authorization"])
         if content is None:
-            await self.endpoint(scope, _again(body, receive), send)
+            await self._endpoint(scope, _again(body, receive), send)
             return
         start = [
             _VARY,
@@ -76,7 +81,7 @@ class ShortWay:
         media_type = _media_type(headers)
         if media_type is None or (asked := self._asked(body)) is None:
             return None
-        caller = self.endpoint.authenticator.at_once(headers[b"authorization"])
+        caller = self._authenticator.at_once(headers[b"authorization"])
         if caller is None:
             return None
         content = self._paid_at_once(*asked, caller)
@@ -89,11 +94,10 @@ class ShortWay:
         asked = self._asked(body)
         if asked is None:
             return None
-        authenticator = self.endpoint.authenticator
-        caller = authenticator.at_once(authorization)
+        caller = self._authenticator.at_once(authorization)
         if caller is None:
             try:
-                caller = await authenticator.authenticate(authorization.decode("latin-1"))
+                caller = await self._authenticator.authenticate(authorization.decode("latin-1"))
             except AppError:
                 return None
         content = self._paid_at_once(*asked, caller)
@@ -102,12 +106,12 @@ class ShortWay:
 
     def _asked(self, body: bytes) -> tuple[Prepared, dict[str, Any]] | None:
         """The operation of a plain body, and its variables, if it is compiled."""
-        plain = self._plain(body)
-        if plain is None or not self.endpoint.persisted.takes_any:
+        plain = self._plain(body) if self._takes_any else None
+        if plain is None:
             return None
         text, name, variables = plain
         try:
-            prepared = self.endpoint.operations.prepare(text, name, variables)
+            prepared = self._prepare(text, name, variables)
         except RequestError:
             return None
         return None if prepared.compiled is None else (prepared, variables)
@@ -121,9 +125,9 @@ class ShortWay:
             payer = self._charge(prepared, caller)
         except Throttled:
             return None
-        content = self.endpoint.compiled.at_once(prepared, variables, caller, payer)
-        if content is None and payer is not None:
-            self.endpoint.budget.settle(payer, prepared.requested.cost)
+        content = self._compiled.at_once(prepared, variables, caller, payer)
+        if content is None:
+            self._give_back(prepared, payer)
         return content
 
     async def _paid(
@@ -133,11 +137,10 @@ class ShortWay:
             payer = self._charge(prepared, caller)
         except Throttled:
             return None
-        answer = await self.endpoint.compiled.answer(prepared, variables, caller, payer)
+        answer = await self._compiled.answer(prepared, variables, caller, payer)
         if answer is not None:
             return orjson.dumps(answer)
-        if payer is not None:
-            self.endpoint.budget.settle(payer, prepared.requested.cost)
+        self._give_back(prepared, payer)
         return None
 
     def _charge(self, prepared: Prepared, caller: Principal) -> Principal | None:
@@ -146,15 +149,19 @@ class ShortWay:
         Raises:
             Throttled: the budget does not hold as much.
         """
-        cost = prepared.requested.cost
-        if not cost or not self.endpoint.budget.is_on:
+        budget, cost = self._budget, prepared.requested.cost
+        if budget is None or not cost:
             return None
-        self.endpoint.budget.spend(caller, cost)
+        budget.spend(caller, cost)
         return caller
+
+    def _give_back(self, prepared: Prepared, payer: Principal | None) -> None:
+        if self._budget is not None and payer is not None:
+            self._budget.settle(payer, prepared.requested.cost)
 
     def _plain(self, body: bytes) -> tuple[str, str | None, dict[str, Any]] | None:
         """Document, name and variables of a body that has nothing else, and is within limits."""
-        limits = self.endpoint.limits
+        limits = self._limits
         if len(body) > limits.variables_bytes or not is_within(
             body, limits.json_depth, limits.json_values
         ):
@@ -165,12 +172,15 @@ class ShortWay:
             return None
         if type(asked) is not dict or not asked.keys() <= _MEMBERS:
             return None
-        text, name, variables = map(asked.get, ("query", "operationName", "variables"))
-        if not isinstance(text, str) or not text or not isinstance(name, str | None):
+        text, name, variables = asked.get("query"), asked.get("operationName"), {}
+        if asked.get("variables") is not None:
+            variables = asked["variables"]
+        # What JSON makes has exactly these types.
+        if type(text) is not str or not text or type(variables) is not dict:
             return None
-        if variables is None:
-            variables = {}
-        return (text, name or None, variables) if isinstance(variables, dict) else None
+        if name is not None and type(name) is not str:
+            return None
+        return text, name or None, variables
 
 
 def _media_type(headers: Mapping[bytes, bytes]) -> bytes | None:

@@ -380,8 +380,13 @@ class TestIndexesOfSQLite:
                     and sort.startswith("CREATED")
                     and conditions.get("status") == ["PENDING"]
                 )
-                expected = "ix_orders_status_created_at_id" if by_status else index
-                assert f" USING INDEX {expected}" in orders, (key, variables, orders)
+                fitting = ["ix_orders_status_created_at_id" if by_status else index]
+                if statistics and "createdAt" in conditions:
+                    # It has counted how few orders of all customers are of that time.
+                    fitting.append(f"ix_orders_{column}_id")
+                assert any(f" USING INDEX {one} " in orders for one in fitting), (
+                    *(key, variables, orders),
+                )
                 assert not [step for step in others if "TEMP B-TREE" in step]
                 assert not [step for step in others if step.startswith("SCAN order_items")]
             for conditions, more in product(LOOKED_UP, (False, True)):
