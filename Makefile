@@ -25,6 +25,7 @@ install: ## make .venv with the locked packages and the command `orders`
 	  "$(PYTHON)" -m venv --clear .venv && \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . && \
+	  $(BIN)/python -m compileall -q app && \
 	  printf '%s' "$(STAMP)" > .venv/.installed; }
 
 dev: install ## add the locked development tools to .venv

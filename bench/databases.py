@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.db.migrations import scripts_folder
+from app.db.migrating import scripts_folder
 from bench.loading import make_shop, sqlite_url
 from bench.shop import BenchShop
 from tests.servers import PostgresServer

@@ -22,7 +22,7 @@ _PROCESSES = multiprocessing.get_context("forkserver")
 # The program, and what it imports when it begins to serve or to read a database.
 _PROCESSES.set_forkserver_preload(
     [
-        *(__name__, "app.cli.commands", "aiosqlite", "asyncpg", "uvloop", "uvicorn.lifespan.on"),
+        *(__name__, "tests.all_commands", "aiosqlite", "uvloop", "uvicorn.lifespan.on"),
         *("uvicorn.loops.uvloop", "uvicorn.protocols.websockets.websockets_sansio_impl"),
     ]
 )

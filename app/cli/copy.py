@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.work import load_settings, print_table, progress_bars, spare_garbage
+from app.cli.progress import progress_bars
+from app.cli.work import load_settings, print_table, spare_garbage
 from app.db import migrations
 from app.db.engine import DatabaseOptions, is_same_database, open_database
 from app.main import database_options
@@ -154,10 +155,10 @@ async def _require_current(side: Side) -> None:
         if not await side.database.exists():
             raise RuntimeError(f"{side} does not exist")
         at = await migrations.current(side.database)
-    if at != migrations.newest():
+    if at != migrations.NEWEST:
         where = "has no tables of ours" if at is None else f"is at migration {at}"
         raise RuntimeError(
-            f"{side} {where}, and must be at {migrations.newest()}: run `orders migrate` on it"
+            f"{side} {where}, and must be at {migrations.NEWEST}: run `orders migrate` on it"
         )
 
 

@@ -7,7 +7,8 @@ from typing import Annotated
 import orjson
 import typer
 
-from app.cli.work import print_table, progress_bars, spare_garbage, with_database
+from app.cli.progress import progress_bars
+from app.cli.work import print_table, spare_garbage, with_database
 from app.services.legacy.export import export_dump
 from app.services.legacy.files import find_dump
 from app.services.legacy.importing import RejectsFile, import_dump

@@ -25,7 +25,7 @@ def migrate(
         typer.echo("The database is up to date.", err=True)
         return
     asyncio.run(_migrate(settings))
-    typer.echo(f"The database is at migration {migrations.newest()}.", err=True)
+    typer.echo(f"The database is at migration {migrations.NEWEST}.", err=True)
 
 
 async def _migrate(settings: Settings) -> None:

@@ -13,12 +13,13 @@ import typer
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from app.cli.application import application
 from app.cli.program import ended_by_interrupts
 from app.cli.work import load_settings, reach, require_migrated
 from app.db import migrations
 from app.db.engine import open_database
 from app.db.sqlite_library import leave_out_memory_statistics
-from app.main import check_manifest, database_options, has_playground, serving_app
+from app.main import check_manifest, database_options, has_playground
 from app.protocol import Connection
 from app.services.demo import DemoKeys, DemoShop, ensure_demo, require_room
 from app.settings import Settings
@@ -59,7 +60,7 @@ def serve(
         listener = _listen(settings)
         _prepare(settings, _url(settings.host, listener.getsockname()[1]))
     config = uvicorn.Config(
-        functools.partial(serving_app, settings),
+        functools.partial(application, settings),
         factory=True,
         lifespan="on",
         log_config=None,

@@ -3,14 +3,12 @@
 import asyncio
 import gc
 import unicodedata
-from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
 import stamina
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from sqlalchemy.ext.asyncio import AsyncConnection
 from stamina.instrumentation import get_on_retry_hooks, set_on_retry_hooks
 
@@ -158,32 +156,10 @@ async def require_migrated(database: Database) -> None:
     if not await database.exists():
         raise RuntimeError(f"there is no database at {database.place}: run `orders migrate` first")
     at = await migrations.current(database)
-    if at != migrations.newest():
+    if at != migrations.NEWEST:
         raise RuntimeError(
             f"the database at {database.place} is not up to date: run `orders migrate` first"
         )
-
-
-@contextmanager
-def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar for each step on a terminal; nothing for a script."""
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    ) as bars:
-        tasks = {}
-
-        def tell(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done)
-
-        yield tell
 
 
 def spare_garbage() -> None:

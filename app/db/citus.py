@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import AddConstraint, DropConstraint, ExecutableDDLElement
 
 from app.db import tables
-from app.db.migrations import newest
+from app.db.migrations import NEWEST
 
 Key = TypeVar("Key", bound=Constraint)
 
@@ -73,7 +73,7 @@ def distribution_script() -> str:
 
 
 def _lines() -> Iterator[str]:
-    yield _BEGINNING.format(customer=CUSTOMER, migration=newest())
+    yield _BEGINNING.format(customer=CUSTOMER, migration=NEWEST)
     foreign_keys = [
         key
         for table in tables.metadata.sorted_tables

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from sqlalchemy import BigInteger, func, literal, select
 
 from app.db.database import Database
-from app.db.postgresql import PostgreSQLDatabase
 from app.db.sqlite import URL_PREFIX, SQLiteDatabase
 
 BUSY_TIMEOUT_S = 15.0
@@ -53,6 +52,9 @@ def open_database(
     options = options or DatabaseOptions()
     if url.startswith(URL_PREFIX):
         return SQLiteDatabase(url, foreign_keys=foreign_keys, busy_timeout_s=options.busy_timeout_s)
+    # Here, as its driver is large and a server on SQLite has no use for it.
+    from app.db.postgresql import PostgreSQLDatabase  # noqa: PLC0415
+
     return PostgreSQLDatabase(
         url,
         pool_size=options.pool_size,
@@ -73,7 +75,7 @@ async def is_same_database(one: Database, other: Database) -> bool:
     """
     if isinstance(one, SQLiteDatabase) and isinstance(other, SQLiteDatabase):
         return one.path.samefile(other.path)
-    if not (isinstance(one, PostgreSQLDatabase) and isinstance(other, PostgreSQLDatabase)):
+    if one.engine != other.engine:
         return False
     # A lock of this kind is its database's own, and nobody else has this number.
     number = literal(_COMPARE | secrets.randbits(48), BigInteger)

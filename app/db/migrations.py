@@ -1,46 +1,17 @@
 """The schema's versions: bring a database to the newest, and tell whether it is there."""
 
-from functools import cache
-from pathlib import Path
-
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, column, inspect, select, table
 
 from app.db import tables
 from app.db.database import Database
 from app.db.deadline import Deadline
 from app.db.engine import DatabaseOptions, open_database
 
-# A number that nobody else locks: "orders" in a telephone's letters.
-_TAKE_TURNS = "SELECT pg_advisory_xact_lock(673377)"
-# A table that is to be altered waits for whoever reads it, and everybody else waits behind that.
-_DO_NOT_BLOCK = "SET LOCAL lock_timeout = '10s'"
-_PACKAGE = Path(__file__).resolve().parent.parent
+NEWEST = "0006"
+"""The id of the newest migration, which is the one that the tables in code need."""
 
-
-def scripts_folder() -> Path:
-    """Where the migrations are: in the installed package, else in the checkout beside it."""
-    installed = _PACKAGE / "_alembic"
-    return installed if installed.is_dir() else _PACKAGE.parent / "alembic"
-
-
-def _config(connection: Connection | None = None) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(scripts_folder()).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    return config
-
-
-@cache
-def newest() -> str:
-    """The id of the newest migration."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    if head is None:
-        raise RuntimeError(f"no migrations in {scripts_folder()}")
-    return head
+# Alembic's own table, with a row once a migration was carried out.
+_VERSION = table("alembic_version", column("version_num"))
 
 
 async def current(database: Database, until: Deadline | None = None) -> str | None:
@@ -51,9 +22,14 @@ async def current(database: Database, until: Deadline | None = None) -> str | No
         TimedOut: it did not answer by the deadline.
     """
     async with database.read(until) as connection:
-        return await connection.run_sync(
-            lambda sync: MigrationContext.configure(sync).get_current_revision()
-        )
+        return await connection.run_sync(_current)
+
+
+def _current(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(_VERSION.name):
+        return None
+    at: str | None = connection.scalar(select(_VERSION.c.version_num))
+    return at
 
 
 async def in_the_way(database: Database) -> list[str]:
@@ -88,35 +64,15 @@ async def migrate(
             nothing is changed.
     """
     database = open_database(url, options, foreign_keys=False)
-    target = newest() if revision == "head" else revision
+    target = NEWEST if revision == "head" else revision
     try:
         if await database.exists() and await current(database) == target:
             return
+        # Here, as no server that starts has anything to migrate, and Alembic takes a while to load.
+        from app.db.migrating import run  # noqa: PLC0415
+
         await database.create()
         async with database.transaction() as connection:
-            await connection.run_sync(_run, target)
+            await connection.run_sync(run, target)
     finally:
         await database.dispose()
-
-
-def _run(connection: Connection, revision: str) -> None:
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(_TAKE_TURNS)
-        connection.exec_driver_sql(_DO_NOT_BLOCK)
-    config = _config(connection)
-    script = ScriptDirectory.from_config(config)
-    at = MigrationContext.configure(connection).get_current_revision()
-    if at == revision:
-        return  # another process was faster
-    if at is not None and at not in {step.revision for step in script.walk_revisions()}:
-        raise RuntimeError(f"the database is at migration {at}, which only a newer version knows")
-    applied = {step.revision for step in script.walk_revisions("base", at)} if at else set()
-    if revision == "base" or revision in applied:
-        command.downgrade(config, revision)
-    else:
-        command.upgrade(config, revision)
-    if connection.dialect.name != "sqlite":
-        return
-    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
-    if broken:
-        raise RuntimeError(f"{len(broken)} rows would refer to rows that are missing")

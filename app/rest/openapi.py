@@ -222,9 +222,9 @@ _HEADERS: Json = {
 
 def routes(*, body_limit_bytes: int) -> list[BaseRoute]:
     """The reference for programs, at `/openapi.json`."""
-    content = _written(body_limit_bytes)
 
     async def reference(_request: Request) -> Response:
+        content = _written(body_limit_bytes)
         return Response(content, media_type="application/json; charset=utf-8")
 
     return [Route("/openapi.json", reference)]

@@ -78,9 +78,9 @@ class Probes:
         except Unavailable as error:
             reason = f": {error.fault.reason}" if error.fault else ""
             return f"The database can't be reached{reason}."
-        if at != migrations.newest():
+        if at != migrations.NEWEST:
             return (
-                f"The database is at migration {at or 'none'}, not {migrations.newest()}:"
+                f"The database is at migration {at or 'none'}, not {migrations.NEWEST}:"
                 " run `orders migrate`."
             )
         return None

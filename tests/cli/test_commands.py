@@ -174,7 +174,7 @@ class TestDemo:
         message = "orders: database holds users that are not the demo's: "
         assert run.fails("serve", "--demo", "--port", "0").startswith(message)
         assert self._content(run.home) == before
-        run.home.run(f"UPDATE alembic_version SET version_num = '{migrations.newest()}'")
+        run.home.run(f"UPDATE alembic_version SET version_num = '{migrations.NEWEST}'")
         assert run.fails("demo").startswith(message)
         assert len(run.ok("users", "list").splitlines()) == 2
         run.ok("demo", "--force")

@@ -142,7 +142,7 @@ def test_there_and_back(terminal: Terminal, way: Way, source: str, target: str) 
         copied(terminal, target, back)
         assert everything(way.source, back) == before
         migrated = way.source.run(back, "SELECT version_num FROM alembic_version")
-        assert migrated == [(migrations.newest(),)]
+        assert migrated == [(migrations.NEWEST,)]
 
 
 def test_what_is_said(terminal: Terminal, way: Way, source: str, target: str) -> None:
@@ -293,7 +293,7 @@ class TestRefusals:
                 refused(terminal, target, source),
                 refused(terminal, source, target, "--verify-only"),
             ):
-                assert f"is at migration 0005, and must be at {migrations.newest()}" in said
+                assert f"is at migration 0005, and must be at {migrations.NEWEST}" in said
             assert way.target.run(target, "SELECT count(*) FROM users") == [(0,)]
 
     def test_a_database_of_others(self, terminal: Terminal, way: Way, source: str) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from app.db.migrations import newest
+from app.db.migrations import NEWEST
 from tests.cli.test_commands import Terminal
 from tests.e2e.server import running
 from tests.forked import Forked
@@ -68,7 +68,7 @@ class TestServerThatStarts:
     @pytest.mark.parametrize(
         ("arguments", "end"),
         [
-            (["migrate"], f"The database is at migration {newest()}."),
+            (["migrate"], f"The database is at migration {NEWEST}."),
             (["serve", "--port", "0"], "orders-graphql listens on"),
             (["serve", "--port", "0", "--demo"], "orders-graphql"),
         ],
@@ -260,7 +260,7 @@ def test_forms_of_the_url(server: PostgresServer, terminal: Terminal, url: str) 
     given = re.sub("|".join(words), lambda found: words[found[0]], url)
     # For the one that has none itself.
     done = terminal.run("migrate", ORDERS_DATABASE_URL=given, PGPASSWORD=ODD)
-    assert (done.returncode, done.stderr) == (0, f"The database is at migration {newest()}.\n")
+    assert (done.returncode, done.stderr) == (0, f"The database is at migration {NEWEST}.\n")
 
 
 def test_too_few_connections_are_noted(server: PostgresServer, tmp_path: Path) -> None:

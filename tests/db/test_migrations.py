@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
-from app.db import migrations, tables
+from app.db import migrating, migrations, tables
 from app.db.engine import open_database
 from app.db.search import is_no_index
 from app.domain.errors import Unavailable
@@ -77,8 +78,13 @@ async def test_up_down_and_up_again(databases: Databases, database_url: str) -> 
             await migrations.migrate(url, revision)
         assert schema_of(databases, url) == expected
         database = open_database(url)
-        assert await migrations.current(database) == migrations.newest()
+        assert await migrations.current(database) == migrations.NEWEST
         await database.dispose()
+
+
+def test_the_newest_is_the_last_of_the_scripts() -> None:
+    scripts = ScriptDirectory(str(migrating.scripts_folder()))
+    assert scripts.get_heads() == [migrations.NEWEST]
 
 
 async def test_the_folders_of_a_file_are_made(tmp_path: Path) -> None:

@@ -322,7 +322,7 @@ async def test_migrations_go_through_it(url: str, tmp_path: Path) -> None:
     done = await asyncio.to_thread(terminal.run, "migrate", ORDERS_DATABASE_URL=url, **SET)
     assert (done.returncode, done.stderr) == (
         0,
-        f"The database is at migration {migrations.newest()}.\n",
+        f"The database is at migration {migrations.NEWEST}.\n",
     )
     done = await asyncio.to_thread(
         terminal.run, "migrate", "--check", ORDERS_DATABASE_URL=url, **SET

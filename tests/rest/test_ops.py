@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.db.migrations import newest
+from app.db.migrations import NEWEST
 from app.rest import ops
 from tests.databases import Databases, PostgreSQLDatabases, sqlite_url
 from tests.servers import PostgresServer
@@ -53,7 +53,7 @@ async def test_names_the_migration_that_is_missing(spoilt_database_url: str) -> 
         async with shop.database.transaction() as connection:
             await connection.exec_driver_sql("DELETE FROM alembic_version")
         assert await ready(shop) == refusal(
-            f"The database is at migration none, not {newest()}: run `orders migrate`."
+            f"The database is at migration none, not {NEWEST}: run `orders migrate`."
         )
 
 
