@@ -22,8 +22,8 @@ _MONTHS = (
 )
 _MONTH = " ".join(f"WHEN '{number:02}' THEN '{name}'" for number, name in enumerate(_MONTHS, 1))
 # A quotient of whole numbers rounds to the double nearest to the true price, whose shortest form is
-# the price; whole dollars have no decimals. Newer libraries write 17 digits of a large one, which is
-# put together from its 15 digits: as many as any double keeps.
+# the price; whole dollars have no decimals. Of a large one newer libraries write 17 digits, so it
+# is put together from its 15, as many as any double keeps.
 _PRICE_OF_SQLITE = (
     "CASE WHEN i.unit_price_minor%100=0 THEN i.unit_price_minor/100"
     " WHEN i.unit_price_minor<10000000000000 THEN i.unit_price_minor/100.0"
