@@ -26,6 +26,8 @@ from sqlmodel import col
 
 from app.db import event_order, tables
 from app.db.bulk import insert_rows
+from app.db.prepared import insertion_of
+from app.db.steps import Statement, Steps
 from app.domain.errors import InvalidInput, ProblemCode
 from app.domain.ids import EventPosition, OrderId, UserId, new_object_id
 from app.domain.order import EventSource, EventType, Order, OrderEvent, OrderStatus
@@ -37,6 +39,8 @@ _EventSelect: TypeAlias = Select[
     int, str, str, str, str, str, str | None, str | None, str, datetime
 ]
 _EventRow: TypeAlias = Row[int, str, str, str, str, str, str | None, str | None, str, datetime]
+
+_INSERT = insertion_of(tables.metadata.tables["order_events"])
 
 START = EventPosition(0)
 """Before the first event of the log."""
@@ -86,6 +90,21 @@ async def record_events(
     await insert_rows(connection, tables.OrderEvent, rows)
 
 
+def recording(
+    events: Sequence[NewEvent],
+    *,
+    source: EventSource,
+    actor_id: str | None = None,
+    occurred_at: datetime | None = None,
+) -> Steps[None]:
+    """The same as steps of a change. The arguments are those of `record_events`."""
+    rows = list(event_rows(events, actor_id=actor_id, source=source, occurred_at=occurred_at))
+    if not rows:
+        return
+    yield event_order.ANNOUNCE
+    yield Statement(_INSERT, rows[0]) if len(rows) == 1 else Statement(_INSERT, rows=rows)
+
+
 def event_rows(
     events: Iterable[NewEvent],
     *,
@@ -93,7 +112,7 @@ def event_rows(
     actor_id: str | None = None,
     occurred_at: datetime | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """The rows of the log that `record_events` appends."""
+    """The rows of the log that events are."""
     for event in events:
         yield {
             "id": new_object_id(),

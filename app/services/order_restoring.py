@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.steps import drive
 from app.domain import clock
 from app.domain.changes import ErrorPolicy, distinct_ids, restored
 from app.domain.errors import Contended, InvalidInput, Problem, ProblemCode
@@ -95,7 +96,7 @@ async def _problems(
     missing = [order_id for order_id in ids if order_id not in back]
     if not missing:
         return []
-    there = await accessible_by_id(connection, principal, missing)
+    there = await drive(connection, accessible_by_id(principal, missing))
     problems = []
     for position, order_id in enumerate(ids):
         if order_id in back:
