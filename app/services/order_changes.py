@@ -11,19 +11,20 @@ may look at them before anything is stored, and refuse.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeAlias
 
 from app.db.steps import Steps
 from app.domain import clock
 from app.domain.changes import (
     AddressChange,
     ErrorPolicy,
+    Looking,
     StatusChange,
     Wanted,
     check_address_change,
     distinct_ids,
     new_address,
     new_status,
+    overlook,
 )
 from app.domain.errors import Contended, InvalidInput, Problem, ProblemCode
 from app.domain.ids import OrderId
@@ -38,9 +39,6 @@ SHORT = 20
 """So many orders are changed in a few milliseconds."""
 # How often an order may be changed by others between reading and storing it.
 _ATTEMPTS = 5
-
-Looking: TypeAlias = Callable[[Sequence[Order]], None]
-"""Is told the orders that are going to be changed, or left as they are, as they are to be then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +78,6 @@ class _Outcome:
         return [change for change in self.settled if change.after is not change.before]
 
 
-def _overlook(_orders: Sequence[Order]) -> None:
-    return None
-
-
 def authorize_status_change(principal: Principal) -> None:
     """Let pass who may change the status of orders, before their input is looked at.
 
@@ -108,7 +102,7 @@ def changing_status(
     *,
     on_error: ErrorPolicy,
     source: EventSource,
-    looking: Looking = _overlook,
+    looking: Looking = overlook,
 ) -> Steps[StatusResult]:
     """Set the status of anyone's orders. An order already at the status asked for is not changed.
 
@@ -164,7 +158,7 @@ def changing_address(
     change: AddressChange,
     *,
     source: EventSource,
-    looking: Looking = _overlook,
+    looking: Looking = overlook,
 ) -> Steps[Order]:
     """Correct the address of one's own pending order, or as an administrator of anyone's.
 
@@ -255,7 +249,7 @@ def _changing(
     store: Callable[[Sequence[Order]], Steps[set[OrderId]]],
     *,
     on_error: ErrorPolicy,
-    looking: Looking = _overlook,
+    looking: Looking = overlook,
 ) -> Steps[_Outcome]:
     """Read, decide by the rules, store; and anew for the orders that others changed in between.
 
