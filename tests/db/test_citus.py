@@ -368,7 +368,7 @@ class TestEachStatement:
                 shop.data(f'{{ order(id: "{newest}") {{ items {{ id product {{ id }} }} }} }}'),
                 order,
             ),
-            (shop.data("{ me { order(number: 1) { id } } }"), order),
+            (shop.data("{ me { order(number: 1) { items { id } } } }"), order),
             (shop.data("{ orders(first: 50) { totalCount nodes { items { id } } } }"), order),
             (
                 shop.data('{ orders(filter: { search: "lamp" }) { nodes { items { id } } } }'),

@@ -56,7 +56,7 @@ from tests.graphql.compiler.nasty import ORDERS, TEXTS, around
 from tests.graphql.fuzzing import SCHEMA, SORTS, Filling, Known, mutations_of, queries_of
 from tests.shop import CUSTOMER, OTHER, UNKNOWN, Shop
 
-ROOTS = ("orders", "orders", "me", "order")
+ROOTS = ("orders",) * 4 + ("me",) * 3 + ("order",) * 2 + ("products",)
 CHANGES = (
     *("addOrder", "changeOrderStatus", "changeOrderStatus", "changeOrderAddress"),
     *("deleteOrders", "restoreOrders"),
@@ -324,8 +324,8 @@ class Rewriting:
             place = (kind.name, node.name.value)
             if place in _NEVER:
                 continue
-            is_page_of_me = below_root and place == ("User", "orders")
-            if place in _NOT_COMPILED and not is_page_of_me and not self._sometimes(0.01):
+            is_of_me = below_root and place in {("User", "orders"), ("User", "order")}
+            if place in _NOT_COMPILED and not is_of_me and not self._sometimes(0.01):
                 continue
             one = self._field(node, kind)
             found.append(one)
@@ -360,6 +360,8 @@ class Rewriting:
             self._choose_page(given)
         elif kind is SCHEMA.mutation_type and self._sometimes(0.9):
             given["input"] = self._input(node.name.value)
+        elif node.name.value == "products" and self._sometimes(0.85):
+            given.pop("search", None)
         elif kind is SCHEMA.query_type and "id" in given and self._sometimes(0.9):
             given["id"] = StringValueNode(value=self._chance.choice(ORDERS[:34]).id)
         arguments = tuple(
