@@ -13,9 +13,10 @@ WHERE users.id = $1::VARCHAR COLLATE "C";
 
 INSERT INTO order_words (user_id, order_id, words) VALUES ($1::VARCHAR COLLATE "C", $2::VARCHAR COLLATE "C", $3::VARCHAR COLLATE "C") ON CONFLICT (user_id, order_id) DO UPDATE SET words = excluded.words WHERE order_words.words != excluded.words RETURNING order_words.seq;
 
-SELECT pg_advisory_xact_lock_shared(7311031045082578944 | (SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM order_events_seq_seq));
-
-INSERT INTO order_events (id, user_id, order_id, order_version, type, source, from_status, to_status, actor_id, occurred_at, data) VALUES ($1::VARCHAR COLLATE "C", $2::VARCHAR COLLATE "C", $3::VARCHAR COLLATE "C", $4::INTEGER, $5::VARCHAR COLLATE "C", $6::VARCHAR COLLATE "C", $7::VARCHAR COLLATE "C", $8::VARCHAR COLLATE "C", $9::VARCHAR COLLATE "C", $10::TIMESTAMP WITH TIME ZONE, $11::JSON) RETURNING order_events.seq;
+WITH announced AS 
+(SELECT pg_advisory_xact_lock_shared(7311031045082578944 | (SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM order_events_seq_seq)))
+ INSERT INTO order_events (id, user_id, order_id, order_version, type, source, from_status, to_status, actor_id, occurred_at, data) SELECT $1::VARCHAR COLLATE "C" AS anon_1, $2::VARCHAR COLLATE "C" AS anon_2, $3::VARCHAR COLLATE "C" AS anon_3, $4::INTEGER AS anon_4, $5::VARCHAR COLLATE "C" AS anon_5, $6::VARCHAR COLLATE "C" AS anon_6, $7::VARCHAR COLLATE "C" AS anon_7, $8::VARCHAR COLLATE "C" AS anon_8, $9::VARCHAR COLLATE "C" AS anon_9, $10::TIMESTAMP WITH TIME ZONE AS anon_10, $11::JSON AS anon_11 
+FROM announced;
 
 SELECT orders.id, orders.version, '{"version":'||orders.version||'}', (SELECT '['||coalesce(string_agg('{"product":'||CASE WHEN p.id IS NULL THEN 'null' ELSE '{"name":'||coalesce(to_json(p.name)::text,'null')||'}' END||'}',',' ORDER BY i.position),'')||']' FROM order_items AS i LEFT JOIN products AS p ON p.id=i.product_id AND p.deleted_at IS NULL WHERE i.user_id=orders.user_id AND i.order_id=orders.id), '{"updatedAt":'||'"'||to_char(least(greatest(orders.updated_at,'0001-01-01 00:00:00+00'::timestamptz),'9999-12-31 23:59:59.999999+00'::timestamptz) AT TIME ZONE 'UTC','YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')||'"'||'}' 
 FROM orders 
@@ -36,9 +37,10 @@ WHERE users.id = $1::VARCHAR COLLATE "C";
 
 INSERT INTO order_words (user_id, order_id, words) VALUES ($1::VARCHAR COLLATE "C", $2::VARCHAR COLLATE "C", $3::VARCHAR COLLATE "C") ON CONFLICT (user_id, order_id) DO UPDATE SET words = excluded.words WHERE order_words.words != excluded.words RETURNING order_words.seq;
 
-SELECT pg_advisory_xact_lock_shared(7311031045082578944 | (SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM order_events_seq_seq));
-
-INSERT INTO order_events (id, user_id, order_id, order_version, type, source, from_status, to_status, actor_id, occurred_at, data) VALUES ($1::VARCHAR COLLATE "C", $2::VARCHAR COLLATE "C", $3::VARCHAR COLLATE "C", $4::INTEGER, $5::VARCHAR COLLATE "C", $6::VARCHAR COLLATE "C", $7::VARCHAR COLLATE "C", $8::VARCHAR COLLATE "C", $9::VARCHAR COLLATE "C", $10::TIMESTAMP WITH TIME ZONE, $11::JSON) RETURNING order_events.seq;
+WITH announced AS 
+(SELECT pg_advisory_xact_lock_shared(7311031045082578944 | (SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM order_events_seq_seq)))
+ INSERT INTO order_events (id, user_id, order_id, order_version, type, source, from_status, to_status, actor_id, occurred_at, data) SELECT $1::VARCHAR COLLATE "C" AS anon_1, $2::VARCHAR COLLATE "C" AS anon_2, $3::VARCHAR COLLATE "C" AS anon_3, $4::INTEGER AS anon_4, $5::VARCHAR COLLATE "C" AS anon_5, $6::VARCHAR COLLATE "C" AS anon_6, $7::VARCHAR COLLATE "C" AS anon_7, $8::VARCHAR COLLATE "C" AS anon_8, $9::VARCHAR COLLATE "C" AS anon_9, $10::TIMESTAMP WITH TIME ZONE AS anon_10, $11::JSON AS anon_11 
+FROM announced;
 
 SELECT orders.id, orders.version, '{"version":'||orders.version||'}', (SELECT '['||coalesce(string_agg('{"product":'||CASE WHEN p.id IS NULL THEN 'null' ELSE '{"name":'||coalesce(to_json(p.name)::text,'null')||'}' END||'}',',' ORDER BY i.position),'')||']' FROM order_items AS i LEFT JOIN products AS p ON p.id=i.product_id AND p.deleted_at IS NULL WHERE i.user_id=orders.user_id AND i.order_id=orders.id), '{"updatedAt":'||'"'||to_char(least(greatest(orders.updated_at,'0001-01-01 00:00:00+00'::timestamptz),'9999-12-31 23:59:59.999999+00'::timestamptz) AT TIME ZONE 'UTC','YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')||'"'||'}' 
 FROM orders 
