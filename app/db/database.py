@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.deadline import Deadline
 from app.db.prepared import Bound
-from app.db.steps import Steps
+from app.db.steps import Steps, drive
 from app.domain.errors import Contended
 
 T = TypeVar("T")
@@ -197,8 +197,10 @@ class Database(ABC):
 
         return await self._persistently(attempt, until)
 
-    async def perform(self, make: Callable[[], Steps[T]], until: Deadline | None = None) -> T:
-        """Carry out a change that is a few short steps, in a transaction: the fast way to write.
+    async def perform(
+        self, make: Callable[[], Steps[T]], until: Deadline | None = None, *, short: bool = True
+    ) -> T:
+        """Carry out a change in a transaction; a few short steps are the fast way to write.
 
         It is done or not done as a whole, as by `write`, and tried again like there.
 
@@ -206,13 +208,16 @@ class Database(ABC):
             make: Makes the change. It may be called several times, and each time is the first one
                 for the database.
             until: When to give up.
+            short: Its steps are expected to take a few milliseconds at the most.
 
         Raises:
             Contended: as for `write`.
             Unavailable: as for `transaction`.
             TimedOut: as for `transaction`.
         """
-        return await self._persistently(lambda: self._perform(make, until), until)
+        if short:
+            return await self._persistently(lambda: self._perform(make, until), until)
+        return await self.write(lambda connection: drive(connection, make()), until)
 
     @abstractmethod
     async def _perform(self, make: Callable[[], Steps[T]], until: Deadline | None) -> T:

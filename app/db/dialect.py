@@ -12,7 +12,6 @@ from sqlalchemy import (
     func,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -28,11 +27,6 @@ def upsert(table: type[SQLModel]) -> Insert:
     It is PostgreSQL's, of which SQLite has taken the clause over; SQLAlchemy writes it for both.
     """
     return insert(table)
-
-
-def locks_rows(connection: AsyncConnection) -> bool:
-    """Whether others may change a row at the same time; if not, there is nothing to lock."""
-    return connection.dialect.name != "sqlite"
 
 
 def listed(types: Mapping[str, TypeEngine[Any]], parameter: str) -> TableValuedAlias:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Dialect
+from sqlalchemy import Dialect, Table, bindparam, insert
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.dialects.sqlite import aiosqlite
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
@@ -104,6 +104,13 @@ class Prepared:
         if form is None:
             form = self._forms[engine] = _form(self._construct, _DIALECTS[engine]())
         return form
+
+
+def insertion_of(table: Table) -> Prepared:
+    """Inserts a row, with a value for every column that does not count by itself."""
+    columns = [column for column in table.columns if column is not table.autoincrement_column]
+    values = {column.name: bindparam(column.name, type_=column.type) for column in columns}
+    return Prepared(insert(table).values(values))
 
 
 def _form(construct: ClauseElement, dialect: Dialect) -> _Form:

@@ -5,10 +5,11 @@ changed; who changes orders stores the outcome only where the order is still at 
 the rule was given.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
+from typing import TypeAlias
 
 from app.domain.errors import InvalidInput, Problem, ProblemCode
 from app.domain.ids import OrderId, parse_object_id
@@ -51,6 +52,14 @@ class Wanted:
     order_id: OrderId
     path: tuple[str | int, ...]
     rule: Callable[[Order], Order | Problem]
+
+
+Looking: TypeAlias = Callable[[Sequence[Order]], None]
+"""Is told the orders that are about to be changed, or left as they are, as they are to be then."""
+
+
+def overlook(_orders: Sequence[Order]) -> None:
+    """Look at nothing."""
 
 
 def distinct_ids(given: Iterable[tuple[tuple[str | int, ...], str]]) -> list[OrderId]:

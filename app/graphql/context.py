@@ -89,9 +89,9 @@ class TimedDatabase:
         """As `Database.write`; raises TimedOut past the deadline."""
         return await self._database.write(work, self._until)
 
-    async def perform(self, make: Callable[[], Steps[T]]) -> T:
+    async def perform(self, make: Callable[[], Steps[T]], *, short: bool = True) -> T:
         """As `Database.perform`; raises TimedOut past the deadline."""
-        return await self._database.perform(make, self._until)
+        return await self._database.perform(make, self._until, short=short)
 
 
 class Loader(DataLoader[K, V]):

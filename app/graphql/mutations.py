@@ -123,14 +123,11 @@ class Mutation:
         order_changes.authorize_status_change(principal)
         try:
             changes = input.to_service()
-            result = await info.context.database.write(
-                lambda connection: order_changes.change_order_status(
-                    connection,
-                    principal,
-                    changes,
-                    on_error=input.on_error,
-                    source=EventSource.GRAPHQL,
-                )
+            result = await info.context.database.perform(
+                lambda: order_changes.changing_status(
+                    principal, changes, on_error=input.on_error, source=EventSource.GRAPHQL
+                ),
+                short=len(changes) <= order_changes.SHORT,
             )
         except InvalidInput as error:
             return ChangeOrderStatusPayload(orders=[], user_errors=user_errors(error.problems))
@@ -155,10 +152,11 @@ class Mutation:
         order_changes.authorize_correction(principal)
         try:
             ids = input.to_service()
-            result = await info.context.database.write(
-                lambda connection: order_changes.delete_orders(
-                    connection, principal, ids, on_error=input.on_error, source=EventSource.GRAPHQL
-                )
+            result = await info.context.database.perform(
+                lambda: order_changes.deleting(
+                    principal, ids, on_error=input.on_error, source=EventSource.GRAPHQL
+                ),
+                short=len(ids) <= order_changes.SHORT,
             )
         except InvalidInput as error:
             return DeleteOrdersPayload(deleted_ids=[], user_errors=user_errors(error.problems))
@@ -182,9 +180,9 @@ class Mutation:
         principal = await info.context.principal()
         order_changes.authorize_correction(principal)
         try:
-            order = await info.context.database.write(
-                lambda connection: order_changes.change_order_address(
-                    connection, principal, input.to_service(), source=EventSource.GRAPHQL
+            order = await info.context.database.perform(
+                lambda: order_changes.changing_address(
+                    principal, input.to_service(), source=EventSource.GRAPHQL
                 )
             )
         except InvalidInput as error:

@@ -217,14 +217,11 @@ class LegacyOrders:
         changes = [
             StatusChange(item.order_id, OrderStatus(item.status)) for item in wanted.values()
         ]
-        result = await self.database.write(
-            lambda connection: order_changes.change_order_status(
-                connection,
-                principal,
-                changes,
-                on_error=ErrorPolicy.SKIP_FAILED,
-                source=EventSource.REST,
-            )
+        result = await self.database.perform(
+            lambda: order_changes.changing_status(
+                principal, changes, on_error=ErrorPolicy.SKIP_FAILED, source=EventSource.REST
+            ),
+            short=len(changes) <= order_changes.SHORT,
         )
         return _json(
             [_document(order) for order in sorted(result.orders, key=lambda order: order.id)]
@@ -236,14 +233,12 @@ class LegacyOrders:
         Source: legacy routes/orders.js, delete; its documentation for who may.
         """
         body = await _read(request, DeleteBody, self.json_depth)
-        result = await self.database.write(
-            lambda connection: order_changes.delete_orders(
-                connection,
-                principal,
-                list(dict.fromkeys(body.order_ids)),
-                on_error=ErrorPolicy.SKIP_FAILED,
-                source=EventSource.REST,
-            )
+        ids = list(dict.fromkeys(body.order_ids))
+        result = await self.database.perform(
+            lambda: order_changes.deleting(
+                principal, ids, on_error=ErrorPolicy.SKIP_FAILED, source=EventSource.REST
+            ),
+            short=len(ids) <= order_changes.SHORT,
         )
         deleted: Deleted = {"acknowledged": True, "deletedCount": len(result.ids)}
         return _json(deleted)

@@ -3,7 +3,7 @@
 One row serves history, subscriptions, other systems and the recovery of a deleted order.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -11,12 +11,16 @@ from typing import Any, TypeAlias
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Insert,
     Row,
     Select,
     Subquery,
+    bindparam,
     exists,
     func,
+    insert,
     literal,
+    literal_column,
     select,
     type_coerce,
     union_all,
@@ -26,6 +30,8 @@ from sqlmodel import col
 
 from app.db import event_order, tables
 from app.db.bulk import insert_rows
+from app.db.prepared import Prepared, insertion_of
+from app.db.steps import AtOnce, Statement, Steps
 from app.domain.errors import InvalidInput, ProblemCode
 from app.domain.ids import EventPosition, OrderId, UserId, new_object_id
 from app.domain.order import EventSource, EventType, Order, OrderEvent, OrderStatus
@@ -37,6 +43,23 @@ _EventSelect: TypeAlias = Select[
     int, str, str, str, str, str, str | None, str | None, str, datetime
 ]
 _EventRow: TypeAlias = Row[int, str, str, str, str, str, str | None, str | None, str, datetime]
+
+_EVENTS = tables.metadata.tables["order_events"]
+_INSERT = insertion_of(_EVENTS)
+
+
+def _announce_and_insert() -> Insert:
+    """One event in one round trip: there is no row of it, and no number, without what announces."""
+    announced = select(literal_column(event_order.ANNOUNCING)).cte("announced")
+    row = {
+        column.name: bindparam(column.name, type_=column.type)
+        for column in _EVENTS.columns
+        if column is not _EVENTS.autoincrement_column
+    }
+    return insert(_EVENTS).from_select(list(row), select(*row.values()).select_from(announced))
+
+
+_ANNOUNCE_AND_INSERT = Prepared(_announce_and_insert())
 
 START = EventPosition(0)
 """Before the first event of the log."""
@@ -86,6 +109,30 @@ async def record_events(
     await insert_rows(connection, tables.OrderEvent, rows)
 
 
+def recording(
+    events: Sequence[NewEvent],
+    *,
+    source: EventSource,
+    actor_id: str | None = None,
+    occurred_at: datetime | None = None,
+) -> Steps[None]:
+    """The same as steps of a change. The arguments are those of `record_events`."""
+    rows = list(event_rows(events, actor_id=actor_id, source=source, occurred_at=occurred_at))
+    match rows:
+        case []:
+            pass
+        case [row]:
+            yield AtOnce(lambda: Statement(_ANNOUNCE_AND_INSERT, row), lambda: _announced(row))
+        case _:
+            yield event_order.ANNOUNCE
+            yield Statement(_INSERT, rows=rows)
+
+
+def _announced(row: Mapping[str, Any]) -> Steps[Sequence[Any]]:
+    yield event_order.ANNOUNCE
+    return (yield Statement(_INSERT, row))
+
+
 def event_rows(
     events: Iterable[NewEvent],
     *,
@@ -93,7 +140,7 @@ def event_rows(
     actor_id: str | None = None,
     occurred_at: datetime | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """The rows of the log that `record_events` appends."""
+    """The rows of the log that events are."""
     for event in events:
         yield {
             "id": new_object_id(),

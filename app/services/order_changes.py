@@ -3,34 +3,40 @@
 A change is decided on an order that was read, by a rule of `app.domain.changes`, and stored on
 the condition that the order is still at that version; where it is not, it is read and decided
 anew. Every change writes its event along with it.
+
+All of it is steps, that `app.db` carries out. Callers who read the orders in the same transaction
+may look at them before anything is stored, and refuse.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from app.db.steps import Steps
 from app.domain import clock
 from app.domain.changes import (
     AddressChange,
     ErrorPolicy,
+    Looking,
     StatusChange,
     Wanted,
     check_address_change,
     distinct_ids,
     new_address,
     new_status,
+    overlook,
 )
 from app.domain.errors import Contended, InvalidInput, Problem, ProblemCode
 from app.domain.ids import OrderId
 from app.domain.order import EventSource, EventType, Order
 from app.domain.principal import Principal, Scope
 from app.domain.snapshots import order_snapshot
-from app.services.events import NewEvent, record_events
-from app.services.order_storage import accessible_by_id, delete_stored, store_changes
-from app.services.search import index_orders
+from app.services.events import NewEvent, recording
+from app.services.order_storage import accessible_by_id, deleting_stored, storing_changes
+from app.services.search import indexing
 
+SHORT = 20
+"""So many orders are changed in a few milliseconds."""
 # How often an order may be changed by others between reading and storing it.
 _ATTEMPTS = 5
 
@@ -90,23 +96,23 @@ def authorize_correction(principal: Principal) -> None:
     principal.require(Scope.ORDERS_WRITE)
 
 
-async def change_order_status(
-    connection: AsyncConnection,
+def changing_status(
     principal: Principal,
     changes: Sequence[StatusChange],
     *,
     on_error: ErrorPolicy,
     source: EventSource,
-) -> StatusResult:
+    looking: Looking = overlook,
+) -> Steps[StatusResult]:
     """Set the status of anyone's orders. An order already at the status asked for is not changed.
 
     Args:
-        connection: A transaction.
         principal: Who asks.
         changes: The new statuses, each order once.
         on_error: Whether one unknown or stale order refuses all, or is reported and passed over.
             A malformed or repeated id refuses all either way.
         source: The door that the call came through.
+        looking: Called before anything is stored; whatever it raises refuses all.
 
     Raises:
         Forbidden: the key lacks `admin`.
@@ -123,15 +129,15 @@ async def change_order_status(
     def rule(change: StatusChange, path: tuple[str, int], order: Order) -> Order | Problem:
         return new_status(order, change, at, *path)
 
-    outcome = await _change(
-        connection,
+    outcome = yield from _changing(
         principal,
         [
             Wanted(order_id, (*path, "order_id"), partial(rule, change, path))
             for order_id, path, change in zip(ids, paths, changes, strict=True)
         ],
-        partial(store_changes, column="status"),
+        partial(storing_changes, column="status"),
         on_error=on_error,
+        looking=looking,
     )
     events = [
         NewEvent(
@@ -143,20 +149,24 @@ async def change_order_status(
         )
         for change in outcome.changes
     ]
-    await record_events(connection, events, actor_id=principal.user_id, source=source)
+    yield from recording(events, actor_id=principal.user_id, source=source)
     return StatusResult(tuple(change.after for change in outcome.settled), outcome.problems)
 
 
-async def change_order_address(
-    connection: AsyncConnection, principal: Principal, change: AddressChange, *, source: EventSource
-) -> Order:
+def changing_address(
+    principal: Principal,
+    change: AddressChange,
+    *,
+    source: EventSource,
+    looking: Looking = overlook,
+) -> Steps[Order]:
     """Correct the address of one's own pending order, or as an administrator of anyone's.
 
     Args:
-        connection: A transaction.
         principal: Who asks.
         change: The new address. The one that the order has already is no change.
         source: The door that the call came through.
+        looking: Called before anything is stored; whatever it raises refuses all.
 
     Raises:
         Forbidden: the key lacks `orders:write`.
@@ -167,36 +177,34 @@ async def change_order_address(
     authorize_correction(principal)
     order_id = check_address_change(change)
     at = clock.now()
-    outcome = await _change(
-        connection,
+    outcome = yield from _changing(
         principal,
         [Wanted(order_id, ("order_id",), lambda order: new_address(order, change, at))],
-        partial(store_changes, column="address"),
+        partial(storing_changes, column="address"),
         on_error=ErrorPolicy.REJECT_ALL,
+        looking=looking,
     )
     for changed in outcome.changes:
         order = changed.after
-        await index_orders(connection, [order])
+        yield from indexing(order)
         data = {"from_address": changed.before.address, "to_address": order.address}
         event = NewEvent(
             EventType.ADDRESS_CHANGED, order, order.version, order.status, order.status, data
         )
-        await record_events(connection, [event], actor_id=principal.user_id, source=source)
+        yield from recording([event], actor_id=principal.user_id, source=source)
     return outcome.settled[0].after
 
 
-async def delete_orders(
-    connection: AsyncConnection,
+def deleting(
     principal: Principal,
     order_ids: Sequence[str],
     *,
     on_error: ErrorPolicy,
     source: EventSource,
-) -> DeleteResult:
+) -> Steps[DeleteResult]:
     """Delete one's own orders, or as an administrator anyone's. Their last event holds them whole.
 
     Args:
-        connection: A transaction.
         principal: Who asks.
         order_ids: The orders, each once. Another user's order counts as unknown.
         on_error: Whether one unknown order refuses all, or is reported and passed over. A
@@ -211,14 +219,13 @@ async def delete_orders(
     authorize_correction(principal)
     paths = [("ids", position) for position in range(len(order_ids))]
     ids = distinct_ids(zip(paths, order_ids, strict=True))
-    outcome = await _change(
-        connection,
+    outcome = yield from _changing(
         principal,
         [
             Wanted(order_id, path, lambda order: replace(order, version=order.version + 1))
             for order_id, path in zip(ids, paths, strict=True)
         ],
-        delete_stored,
+        deleting_stored,
         on_error=on_error,
     )
     events = [
@@ -232,29 +239,27 @@ async def delete_orders(
         )
         for change in outcome.changes
     ]
-    await record_events(
-        connection, events, actor_id=principal.user_id, source=source, occurred_at=clock.now()
-    )
+    yield from recording(events, actor_id=principal.user_id, source=source, occurred_at=clock.now())
     return DeleteResult(tuple(change.before.id for change in outcome.settled), outcome.problems)
 
 
-async def _change(
-    connection: AsyncConnection,
+def _changing(
     principal: Principal,
     wanted: Sequence[Wanted],
-    store: Callable[[AsyncConnection, Sequence[Order]], Awaitable[set[OrderId]]],
+    store: Callable[[Sequence[Order]], Steps[set[OrderId]]],
     *,
     on_error: ErrorPolicy,
-) -> _Outcome:
+    looking: Looking = overlook,
+) -> Steps[_Outcome]:
     """Read, decide by the rules, store; and anew for the orders that others changed in between.
 
     Args:
-        connection: A transaction.
         principal: Who asks.
         wanted: The orders, each once.
         store: Carries out changes of orders that are still at the version before, and returns
             the ids of those.
         on_error: What becomes of the rest when an order can't be changed.
+        looking: Called before anything is stored.
 
     Raises:
         InvalidInput: an order can't be changed, and that refuses all.
@@ -263,8 +268,8 @@ async def _change(
     problems: dict[OrderId, Problem] = {}
     settled: dict[OrderId, _Change] = {}
     open_ones = wanted
-    for _ in range(_ATTEMPTS):
-        found = await accessible_by_id(connection, principal, [one.order_id for one in open_ones])
+    for attempt in range(_ATTEMPTS):
+        found = yield from accessible_by_id(principal, [one.order_id for one in open_ones])
         decided: list[_Change] = []
         for one in open_ones:
             order = found.get(one.order_id)
@@ -279,8 +284,12 @@ async def _change(
         refused = tuple(problems[one.order_id] for one in wanted if one.order_id in problems)
         if refused and on_error is ErrorPolicy.REJECT_ALL:
             raise InvalidInput(*refused)
-        changes = [change for change in decided if change.after is not change.before]
-        stored = await store(connection, [change.after for change in changes]) if changes else set()
+        if attempt == 0:
+            looking([change.after for change in decided])
+        changes = [change.after for change in decided if change.after is not change.before]
+        stored: set[OrderId] = set()
+        if changes:
+            stored = yield from store(changes)
         settled |= {
             change.before.id: change
             for change in decided

@@ -32,7 +32,7 @@ from sqlmodel import col
 
 from app.db import event_order, tables
 from app.db.dialect import listed, upsert
-from app.db.prepared import Prepared
+from app.db.prepared import Prepared, insertion_of
 from app.db.steps import AtOnce, Row, Statement, Steps
 from app.db.types import UTCDateTime
 from app.domain.order import Order
@@ -156,10 +156,6 @@ def _parameters(columns: Iterable[Column[Any]]) -> dict[str, BindParameter[Any]]
     return {column.name: bindparam(column.name, type_=column.type) for column in columns}
 
 
-def _insertion(table: Table) -> Prepared:
-    return Prepared(insert(table).values(_parameters(_columns(table))))
-
-
 _COUNT_UP = upsert(tables.OrderCounter).values(
     user_id=bindparam("user_id", type_=_COUNTERS.c.user_id.type),
     last_order_number=_ONE,
@@ -176,7 +172,7 @@ _INSERT_ORDER = Prepared(
     .on_conflict_do_nothing()
     .returning(col(tables.Order.id))
 )
-_INSERT_ITEMS, _INSERT_WORDS, _INSERT_EVENT = map(_insertion, (_ITEMS, _WORDS, _EVENTS))
+_INSERT_ITEMS, _INSERT_WORDS, _INSERT_EVENT = map(insertion_of, (_ITEMS, _WORDS, _EVENTS))
 
 
 def _listed_type(column: Column[Any]) -> TypeEngine[Any]:

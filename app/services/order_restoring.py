@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.steps import drive
 from app.domain import clock
-from app.domain.changes import ErrorPolicy, distinct_ids, restored
+from app.domain.changes import ErrorPolicy, Looking, distinct_ids, overlook, restored
 from app.domain.errors import Contended, InvalidInput, Problem, ProblemCode
 from app.domain.ids import OrderId
 from app.domain.order import EventSource, EventType, Order
@@ -39,6 +40,7 @@ async def restore_orders(
     *,
     on_error: ErrorPolicy,
     source: EventSource,
+    looking: Looking = overlook,
 ) -> RestoreResult:
     """Bring back anyone's deleted orders as they were; only their version has gone on.
 
@@ -51,6 +53,7 @@ async def restore_orders(
         on_error: Whether one order that can't be brought back refuses all, or is reported and
             passed over. A malformed or repeated id refuses all either way.
         source: The door that the call came through.
+        looking: Called before anything is stored; whatever it raises refuses all.
 
     Raises:
         Forbidden: the key lacks `admin`.
@@ -66,6 +69,7 @@ async def restore_orders(
         for order_id in ids
         if order_id in deletions
     ]
+    looking(wanted)
     # Stored first and asked about afterwards: what is in an order's way may come at any moment.
     back = await store_where_free(connection, wanted)
     # Another one may have brought an order back and deleted it again since its deletion was read.
@@ -95,7 +99,7 @@ async def _problems(
     missing = [order_id for order_id in ids if order_id not in back]
     if not missing:
         return []
-    there = await accessible_by_id(connection, principal, missing)
+    there = await drive(connection, accessible_by_id(principal, missing))
     problems = []
     for position, order_id in enumerate(ids):
         if order_id in back:

@@ -10,32 +10,33 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, select, tuple_, update
+from sqlalchemy import ColumnElement, Text, bindparam, cast, delete, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from app.db import tables
 from app.db.bulk import insert_rows
-from app.db.dialect import locks_rows, upsert
+from app.db.dialect import is_one_of, upsert
 from app.db.prepared import Prepared
 from app.db.steps import Statement, Steps
 from app.domain.ids import OrderId, UserId
 from app.domain.order import Order
 from app.domain.principal import Principal
-from app.services.order_queries import (
-    accessible_orders,
-    order_from_driver_row,
-    orders_from_rows,
-    select_orders,
-)
+from app.services.order_queries import order_from_driver_row, select_orders
 from app.services.search import index_new_orders
 
-# A statement has a bounded number of parameters (32,766 in SQLite); REST lists have no bound but
-# the size of the body.
+# REST lists have no bound but the size of the body. Others have a turn after each statement, and
+# what is read has to be made into orders, too.
 _ORDERS_PER_STATEMENT = 1_000
+_ORDERS_READ_AT_ONCE = 200
 
 T = TypeVar("T")
 
+_ORDERS = tables.metadata.tables["orders"]
+_OF_USER = _ORDERS.c.user_id == bindparam("user_id")
+_ARE_ASKED_FOR = is_one_of(_ORDERS.c.id, "ids")
+_ANYBODYS_ORDERS = Prepared(select_orders(_ARE_ASKED_FOR))
+_OWN_ORDERS = Prepared(select_orders(_OF_USER, _ARE_ASKED_FOR))
 _OWN_ORDER = Prepared(
     select_orders(
         col(tables.Order.user_id) == bindparam("user_id"),
@@ -50,15 +51,56 @@ _GIVE_NUMBERS = _NUMBERS.on_conflict_do_update(
     set_={"last_order_number": _COUNTER.last_order_number + _NUMBERS.excluded.last_order_number},
 ).returning(col(_COUNTER.user_id), col(_COUNTER.last_order_number))
 
+# Orders that are at the versions that are known of them, by whether all are one customer's. The ids
+# alone are not needed, but what the rows are found by: there is no index on the two together.
+_AT_VERSION = _ORDERS.c.id.concat(literal_column("' '")).concat(cast(_ORDERS.c.version, Text))
+_UNCHANGED: Mapping[bool, Sequence[ColumnElement[Any]]] = {
+    of_one: [
+        *([_OF_USER] if of_one else []),
+        _ARE_ASKED_FOR,
+        is_one_of(_AT_VERSION, "at_versions"),
+    ]
+    for of_one in (True, False)
+}
+_STORE = {
+    (name, of_one): Prepared(
+        update(_ORDERS)
+        .where(*unchanged)
+        .values(
+            {
+                name: bindparam("value"),
+                "version": _ORDERS.c.version + literal_column("1"),
+                "updated_at": bindparam("changed_at", type_=_ORDERS.c.updated_at.type),
+            }
+        )
+        .returning(_ORDERS.c.id)
+    )
+    for name in ("status", "address")
+    for of_one, unchanged in _UNCHANGED.items()
+}
+_DELETE = {
+    of_one: Prepared(delete(_ORDERS).where(*unchanged).returning(_ORDERS.c.id))
+    for of_one, unchanged in _UNCHANGED.items()
+}
+# By whether they are locked to be deleted.
+_LOCK = {
+    for_deletion: Prepared(
+        select(_ORDERS.c.id)
+        .where(_OF_USER, _ARE_ASKED_FOR)
+        .order_by(_ORDERS.c.id)
+        .with_for_update(key_share=not for_deletion)
+    )
+    for for_deletion in (True, False)
+}
 
-async def accessible_by_id(
-    connection: AsyncConnection, principal: Principal, ids: Sequence[OrderId]
-) -> dict[OrderId, Order]:
+
+def accessible_by_id(principal: Principal, ids: Sequence[OrderId]) -> Steps[dict[OrderId, Order]]:
     """Those of the orders that exist and that the caller has to do with."""
+    statement = _ANYBODYS_ORDERS if principal.is_admin else _OWN_ORDERS
     found: dict[OrderId, Order] = {}
-    for some in _in_parts(ids):
-        statement = select_orders(accessible_orders(principal), col(tables.Order.id).in_(some))
-        for order in await orders_from_rows(await connection.execute(statement)):
+    for some in _in_parts(ids, _ORDERS_READ_AT_ONCE):
+        for row in (yield Statement(statement, {"user_id": principal.user_id, "ids": some})):
+            order = order_from_driver_row(row)
             found[order.id] = order
     return found
 
@@ -151,90 +193,80 @@ def order_row(order: Order) -> dict[str, Any]:
     }
 
 
-async def store_changes(
-    connection: AsyncConnection, orders: Sequence[Order], column: str
-) -> set[OrderId]:
+def storing_changes(orders: Sequence[Order], column: str) -> Steps[set[OrderId]]:
     """Store a column of orders that are one version on, and when they changed.
 
     Args:
-        connection: A transaction.
         orders: The orders as they are to be.
         column: Which of their columns; one statement for all orders that get the same value.
 
     Returns:
         The ids of those stored. The others are not at the version before any more, or gone.
     """
-    await lock_orders(connection, orders, for_deletion=False)
+    yield from _locking_several(orders, for_deletion=False)
     alike: dict[tuple[object, datetime], list[Order]] = {}
     for order in orders:
-        alike.setdefault((getattr(order, column), order.updated_at), []).append(order)
-    row = tables.Order
+        alike.setdefault((order_row(order)[column], order.updated_at), []).append(order)
     stored: set[OrderId] = set()
     for (value, updated_at), group in alike.items():
-        values = {column: value, "version": row.version + 1, "updated_at": updated_at}
-        for some in _in_parts(group):
-            statement = update(row).where(_unchanged(some)).values(values).returning(col(row.id))
-            stored.update(OrderId(id_) for id_ in await connection.scalars(statement))
+        for some in _in_parts(group, _ORDERS_PER_STATEMENT):
+            unchanged = _unchanged(some)
+            statement = _STORE[column, "user_id" in unchanged]
+            values = {"value": value, "changed_at": updated_at, **unchanged}
+            stored.update(OrderId(id_) for (id_,) in (yield Statement(statement, values)))
     return stored
 
 
-async def delete_stored(connection: AsyncConnection, orders: Sequence[Order]) -> set[OrderId]:
+def deleting_stored(orders: Sequence[Order]) -> Steps[set[OrderId]]:
     """Delete orders that are one version on, with their items and words.
 
     Returns:
         The ids of those deleted. The others are not at the version before any more, or gone.
     """
-    await lock_orders(connection, orders, for_deletion=True)
-    row = tables.Order
+    yield from _locking_several(orders, for_deletion=True)
     deleted: set[OrderId] = set()
-    for some in _in_parts(orders):
-        statement = delete(row).where(_unchanged(some)).returning(col(row.id))
-        deleted.update(OrderId(id_) for id_ in await connection.scalars(statement))
+    for some in _in_parts(orders, _ORDERS_PER_STATEMENT):
+        unchanged = _unchanged(some)
+        rows = yield Statement(_DELETE["user_id" in unchanged], unchanged)
+        deleted.update(OrderId(id_) for (id_,) in rows)
     return deleted
 
 
-async def lock_orders(
-    connection: AsyncConnection, orders: Iterable[Order], *, for_deletion: bool
-) -> None:
+def locking(orders: Iterable[Order], *, for_deletion: bool) -> Steps[None]:
     """Have the orders for this transaction, those that are still there.
 
     A statement for each customer: where customers are spread over servers, no other can lock.
     """
-    if not locks_rows(connection):
-        return
-    row = tables.Order
     ids_of: dict[UserId, list[OrderId]] = {}
     for order in sorted(orders, key=_place):
         ids_of.setdefault(order.user_id, []).append(order.id)
     for user_id, ids in ids_of.items():
-        for some in _in_parts(ids):
-            await connection.execute(
-                select(col(row.id))
-                .where(col(row.user_id) == user_id, col(row.id).in_(some))
-                .order_by(col(row.id))
-                .with_for_update(key_share=not for_deletion)
-            )
+        for some in _in_parts(ids, _ORDERS_PER_STATEMENT):
+            values = {"user_id": user_id, "ids": some}
+            yield Statement(_LOCK[for_deletion], values, only="postgresql")
+
+
+def _locking_several(orders: Sequence[Order], *, for_deletion: bool) -> Steps[None]:
+    # One alone is locked by the statement that changes it. Several would be in any order.
+    if len(orders) > 1:
+        yield from locking(orders, for_deletion=for_deletion)
 
 
 def _place(order: Order) -> tuple[UserId, OrderId]:
     return order.user_id, order.id
 
 
-def _unchanged(orders: Sequence[Order]) -> ColumnElement[bool]:
-    """Those of the orders that are stored at the version before the one that they have."""
-    row = tables.Order
+def _unchanged(orders: Sequence[Order]) -> dict[str, Any]:
+    """What names the orders as long as they are at the version before the one that they have."""
     users = {order.user_id for order in orders}
-    return and_(
+    return {
         # Where it can be, the customer is named: all rows that are theirs lie together.
-        *([col(row.user_id) == users.pop()] if len(users) == 1 else []),
-        # Not needed, but what the rows are found by: no engine looks pairs up in an index on one.
-        col(row.id).in_([order.id for order in orders]),
-        tuple_(col(row.id), col(row.version)).in_(
-            [(order.id, order.version - 1) for order in orders]
-        ),
-    )
+        **({"user_id": users.pop()} if len(users) == 1 else {}),
+        "ids": [order.id for order in orders],
+        "at_versions": [f"{order.id} {order.version - 1}" for order in orders],
+    }
 
 
-def _in_parts(elements: Sequence[T]) -> Iterable[Sequence[T]]:
-    for start in range(0, len(elements), _ORDERS_PER_STATEMENT):
-        yield elements[start : start + _ORDERS_PER_STATEMENT]
+def _in_parts(elements: Sequence[T], size: int) -> Iterable[Sequence[T]]:
+    for start in range(0, len(elements), size):
+        yield elements[start : start + size]

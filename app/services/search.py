@@ -1,7 +1,8 @@
 """What orders are found by, kept in step with them in the transaction of each change.
 
 Whatever changes a text that orders are found by calls a function of this module afterwards:
-`index_orders` for an order's address or items, `index_customer` for a user's name or e-mail.
+`index_orders` or `indexing` for an order's address or items, `index_customer` for a user's name or
+e-mail.
 A deleted order leaves the index by itself.
 """
 
@@ -15,6 +16,8 @@ from sqlmodel import col
 from app.db import tables
 from app.db.bulk import insert_rows
 from app.db.dialect import upsert
+from app.db.prepared import Prepared
+from app.db.steps import Statement, Steps
 from app.domain.ids import UserId
 from app.domain.order import Order
 from app.domain.words import words_of
@@ -29,6 +32,14 @@ _WORDS = _WORDS.on_conflict_do_update(
     index_elements=[tables.OrderWords.user_id, tables.OrderWords.order_id],
     set_={"words": _WORDS.excluded.words},
     where=col(tables.OrderWords.words) != _WORDS.excluded.words,
+)
+_WORDS_OF_ONE = Prepared(
+    _WORDS.values({name: bindparam(name) for name in ("user_id", "order_id", "words")})
+)
+_CUSTOMER = Prepared(
+    select(col(tables.User.name), col(tables.User.email)).where(
+        col(tables.User.id) == bindparam("user_id")
+    )
 )
 _CUSTOMERS = select(col(tables.User.id), col(tables.User.name), col(tables.User.email)).where(
     col(tables.User.id).in_(bindparam("ids", expanding=True))
@@ -45,6 +56,14 @@ async def index_orders(connection: AsyncConnection, orders: Sequence[Order]) -> 
     """Let orders that are stored be found by the words that they have now."""
     if orders:
         await connection.execute(_WORDS, await _rows(connection, orders))
+
+
+def indexing(order: Order) -> Steps[None]:
+    """The same for one order, as steps of a change."""
+    found = yield Statement(_CUSTOMER, {"user_id": order.user_id})
+    words = words_of_order(order, texts_of_customer(*found[0]) if found else ())
+    row = {"user_id": order.user_id, "order_id": order.id, "words": words}
+    yield Statement(_WORDS_OF_ONE, row)
 
 
 async def index_customer(connection: AsyncConnection, user_id: UserId) -> None:

@@ -312,7 +312,9 @@ def test_the_check_sees_who_is_not_named(statement: str, missing: set[str]) -> N
 
 # Whoever may see all orders names some by their ids alone, or none at all.
 CROSSING = {
-    "whose are the orders with these ids?": r"FROM orders WHERE \$\d+::BOOLEAN AND orders.id IN",
+    "whose are the orders with these ids?": (
+        r"FROM orders WHERE (\$\d+::BOOLEAN AND orders.id IN|orders.id = ANY)"
+    ),
     "the orders of all": r"FROM orders (WHERE true )?ORDER BY",
     "how many are there of all?": r"FROM orders (WHERE true )?GROUP BY",
     "what was deleted under these ids?": r"FROM order_events WHERE order_events.seq IN",
@@ -366,7 +368,7 @@ class TestEachStatement:
                 shop.data(f'{{ order(id: "{newest}") {{ items {{ id product {{ id }} }} }} }}'),
                 order,
             ),
-            (shop.data("{ me { order(number: 1) { id } } }"), order),
+            (shop.data("{ me { order(number: 1) { items { id } } } }"), order),
             (shop.data("{ orders(first: 50) { totalCount nodes { items { id } } } }"), order),
             (
                 shop.data('{ orders(filter: { search: "lamp" }) { nodes { items { id } } } }'),

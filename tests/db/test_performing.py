@@ -24,16 +24,26 @@ from app.db.prepared import Prepared
 from app.db.sqlite import SQLiteDatabase
 from app.db.sqlite_inline import connect_driver
 from app.db.steps import Row, Statement, Steps
+from app.domain.changes import ErrorPolicy, StatusChange
 from app.domain.errors import InvalidInput, TimedOut, Unavailable
 from app.domain.ids import UserId, new_object_id
-from app.domain.order import EventSource, NewItem, NewOrder, Order, ShippingMethod
+from app.domain.order import (
+    EventSource,
+    NewItem,
+    NewOrder,
+    Order,
+    OrderStatus,
+    ShippingMethod,
+)
 from app.domain.principal import Principal, Scope
+from app.services.order_changes import StatusResult, changing_status
 from app.services.order_placing import Placed, placing, placing_only
 from tests.databases import Databases, PostgreSQLDatabases, SQLiteDatabases
 from tests.graphql.writing import mutation, new_order
 from tests.races.processes import WAITING, eventually, opened, rows_of
 from tests.races.wholeness import violations
 from tests.shop import (
+    ADMIN,
     CUSTOMER,
     LAMP,
     OTHER,
@@ -63,6 +73,15 @@ def place_only(
     new = NewOrder([NewItem(product, 1, ShippingMethod.REGULAR)] * items, address)
     principal = Principal(UserId(user_id), frozenset(Scope), "")
     return placing_only(principal, new, source=EventSource.GRAPHQL)
+
+
+def send(order: Order) -> Steps[StatusResult]:
+    return changing_status(
+        Principal(UserId(ADMIN), frozenset(Scope), ""),
+        [StatusChange(order.id, OrderStatus.DELIVERY)],
+        on_error=ErrorPolicy.REJECT_ALL,
+        source=EventSource.GRAPHQL,
+    )
 
 
 @pytest.fixture
@@ -422,13 +441,25 @@ class TestOnPostgreSQL:
             await database.perform(place)
         assert sent == ["BEGIN", "SELECT", "WITH", "COMMIT"]
 
+    async def test_five_for_a_change_of_one(self, database: Database) -> None:
+        order = await database.perform(place)
+        assert order
+        with sent_statements() as sent:
+            await database.perform(lambda: send(order))
+        assert sent == ["BEGIN", "SELECT", "UPDATE", "WITH", "COMMIT"]
+
+    @pytest.mark.parametrize("changes", [False, True])
     async def test_readers_of_the_log_wait_for_what_was_begun(
-        self, postgresql_databases: PostgreSQLDatabases, database: Database
+        self, database: Database, changes: bool
     ) -> None:
         lock = f"SELECT id FROM products WHERE id = '{STOOL}' FOR UPDATE"
+        before = await database.perform(place) if changes else None
 
         def hold() -> Steps[None]:
-            yield from place("first")
+            if before is None:
+                yield from place("first")
+            else:
+                yield from send(before)
             yield Statement(Prepared(text(lock)))
 
         rows = rows_of(database)
@@ -438,10 +469,10 @@ class TestOnPostgreSQL:
             await eventually(lambda: rows(f"SELECT 1 {WAITING}"))
             await database.perform(lambda: place("second", user_id=OTHER))
             async with database.read() as reading:
-                assert await settled_until(reading) == 0
+                assert await settled_until(reading) == int(changes)
         await holding
         async with database.read() as reading:
-            assert await settled_until(reading) == 2
+            assert await settled_until(reading) == 2 + int(changes)
 
 
 @contextmanager

@@ -127,6 +127,12 @@ def queries_of(field_: str, number: int, start: int) -> list[DocumentNode]:
     return _generated(strategy, number, start)
 
 
+def mutations_of(field_: str, number: int, start: int) -> list[DocumentNode]:
+    """Valid mutations of one field of the root."""
+    strategy = mutations(SCHEMA, fields=[field_], custom_scalars=_SCALARS, print_ast=_as_it_is)
+    return _generated(strategy, number, start)
+
+
 def invalid_texts(number: int, start: int) -> list[str]:
     """Documents with one mistake each."""
     return _generated(queries(SCHEMA, custom_scalars=_SCALARS, mode=Mode.NEGATIVE), number, start)

@@ -71,6 +71,7 @@ class TestChangeOrderAddress:
         for search, count in (("main", 0), ("elm", 1), ("table customer elm", 1)):
             assert await shop.data(SEARCH, {"s": search}) == {"orders": {"totalCount": count}}
 
+    @pytest.mark.usefixtures("plain")
     async def test_its_statements(self, shop: Shop) -> None:
         placed = await place(shop)
         change = {"orderId": placed["id"], "address": "2 Elm Ave"}

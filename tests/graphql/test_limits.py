@@ -310,11 +310,13 @@ class TestTimeout:
         begun = []
         perform = Database.perform
 
-        async def lock_before_the_second(database: Database, make: Any, until: Any = None) -> Any:
+        async def lock_before_the_second(
+            database: Database, make: Any, *how: Any, **more: Any
+        ) -> Any:
             begun.append(make)
             if len(begun) == 2:
                 let_in.append(databases.keep_changes_out(database_url))
-            return await perform(database, make, until)
+            return await perform(database, make, *how, **more)
 
         monkeypatch.setattr(Database, "perform", lock_before_the_second)
         async with open_shop(database_url, operation_timeout_s=0.5) as shop:

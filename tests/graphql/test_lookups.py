@@ -59,6 +59,7 @@ class TestNodes:
             assert answer["data"] is None
             assert [error["extensions"]["code"] for error in answer["errors"]] == [code]
 
+    @pytest.mark.usefixtures("plain")
     async def test_each_kind_in_the_order_asked(self, shop: Shop) -> None:
         await shop.add()
         await shop.add(key="other")
@@ -87,6 +88,7 @@ class TestNodes:
         ]
         assert await shop.data(NODES, {"ids": []}) == {"nodes": []}
 
+    @pytest.mark.usefixtures("plain")
     async def test_statements_do_not_grow(self, shop: Shop) -> None:
         for _ in range(8):
             await shop.add()
@@ -193,6 +195,7 @@ class TestOrderByNumber:
         assert all(node["customer"]["order"]["id"] == node["id"] for node in nodes)
         assert len(statements) == 6  # the key, two pages, the users, a hundred numbers at a time
 
+    @pytest.mark.usefixtures("plain")
     async def test_it_is_found_by_its_index(self, sqlite_databases: SQLiteDatabases) -> None:
         with sqlite_databases.fresh() as url:
             async with open_shop(url) as shop:

@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from tests.graphql.writing import item, place, problems, write
 from tests.shop import ADMIN, LAMP, STOOL, TABLE, UNKNOWN, Shop, counted_statements, open_client
 
@@ -150,6 +152,7 @@ class TestRestoreOrders:
         for search in ("elm", "brown", "customer"):
             assert await shop.data(SEARCH, {"s": search}) == {"orders": {"nodes": [{"id": id_}]}}
 
+    @pytest.mark.usefixtures("plain")
     async def test_its_statements_do_not_grow_with_the_orders(self, shop: Shop) -> None:
         ids = [(await place(shop, items=[item(TABLE), item(LAMP)]))["id"] for _ in range(5)]
         counts = []

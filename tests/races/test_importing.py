@@ -12,7 +12,7 @@ from app.domain.changes import AddressChange
 from app.domain.ids import UserId
 from app.domain.order import EventSource, NewItem, NewOrder, ShippingMethod
 from app.domain.principal import Principal, Scope
-from app.services.order_changes import change_order_address
+from app.services.order_changes import changing_address
 from app.services.order_placing import placing
 from tests.databases import PostgreSQLDatabases
 from tests.legacy_dump import product, user
@@ -60,7 +60,8 @@ async def test_what_somebody_is_changing_is_kept(database: Database, tmp_path: P
     legacy.orders[0]["address"] = "there"
     change = AddressChange(str(legacy.orders[0]["_id"]), "here")
     async with database.transaction() as connection:
-        await change_order_address(connection, PRINCIPAL, change, source=EventSource.GRAPHQL)
+        changing = changing_address(PRINCIPAL, change, source=EventSource.GRAPHQL)
+        await drive(connection, changing)
         importing = asyncio.create_task(bring(database, legacy.dump()))
         await _until_one_waits(database)
     report = await importing

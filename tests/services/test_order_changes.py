@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import text
 
+from app.db.prepared import Prepared
+from app.db.steps import Statement, Steps
 from app.domain.ids import OrderId
 from app.domain.order import Order
 from app.domain.principal import Principal
@@ -25,13 +27,13 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, statement: str, *, times: int = 1
     """Let a statement be executed after orders were read, the first few times."""
     left = [times]
 
-    async def read_and_interrupt(
-        connection: AsyncConnection, principal: Principal, ids: Sequence[OrderId]
-    ) -> dict[OrderId, Order]:
-        found = await order_storage.accessible_by_id(connection, principal, ids)
+    def read_and_interrupt(
+        principal: Principal, ids: Sequence[OrderId]
+    ) -> Steps[dict[OrderId, Order]]:
+        found = yield from order_storage.accessible_by_id(principal, ids)
         if left[0]:
             left[0] -= 1
-            await connection.exec_driver_sql(statement)
+            yield Statement(Prepared(text(statement)))
         return found
 
     monkeypatch.setattr(order_changes, "accessible_by_id", read_and_interrupt)

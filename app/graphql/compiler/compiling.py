@@ -13,7 +13,7 @@ from graphql import (
 )
 
 from app.graphql.compiler.arguments import Declined, Values, variables_of
-from app.graphql.compiler.changes import AddOrder
+from app.graphql.compiler.changes import CHANGES
 from app.graphql.compiler.queries import QUERIES
 from app.graphql.compiler.roots import Field, Root
 from app.graphql.compiler.rows import Rows
@@ -24,7 +24,7 @@ from app.graphql.limits import fragments_of
 _MAX_VARIANTS = 16
 _ROOTS: Mapping[OperationType, Mapping[str, Callable[[Field], Root]]] = {
     OperationType.QUERY: QUERIES,
-    OperationType.MUTATION: {"addOrder": AddOrder},
+    OperationType.MUTATION: CHANGES,
 }
 
 

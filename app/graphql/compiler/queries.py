@@ -10,6 +10,7 @@ from app.db.prepared import Bound, Prepared
 from app.domain.ids import OrderId, parse_object_id
 from app.domain.principal import Principal, Scope
 from app.graphql.compiler.arguments import Declined, Values
+from app.graphql.compiler.lookups import ManyNodes, NumberedOrder, Products
 from app.graphql.compiler.pages import OrderPages
 from app.graphql.compiler.roots import (
     NOTHING,
@@ -98,30 +99,36 @@ class OneOrder(ReadingRoot):
         return Answer(pieces, values_of_items(len(pieces[0]), pieces, self._plan), NOTHING)
 
 
+_OF_ORDERS: Mapping[str, Callable[[Field], OrderPages | NumberedOrder]] = {
+    "order": NumberedOrder,
+    "orders": OrderPages,
+}
+
+
 class Me(ReadingRoot):
-    """`me`: the caller, with pages of their orders."""
+    """`me`: the caller, with pages of their orders, and orders by their numbers."""
 
     def __init__(self, field: Field) -> None:
         rows = field.rows
         self._engine = rows.spelling.engine
         kind = rows.kind("User")
         fields = rows.fields(RowPlan(), kind, field.nodes)
-        pages = {
-            key: OrderPages(Field(rows, kind, found))
+        of_orders = {
+            key: _OF_ORDERS[found[0].name.value](Field(rows, kind, found))
             for key, found in fields.items()
-            if found[0].name.value == "orders"
+            if found[0].name.value in _OF_ORDERS
         }
-        plain = {key: found for key, found in fields.items() if key not in pages}
+        plain = {key: found for key, found in fields.items() if key not in of_orders}
         columns = [
             rows.spelling.object([(key, value)])
             for key, value in rows.user(RowPlan(), plain).items()
         ]
-        # In the order of the answer: a column of the user's row, or a page.
-        self._members: list[tuple[str, int | OrderPages]] = []
+        # In the order of the answer: a column of the user's row, or what reads orders.
+        self._members: list[tuple[str, int | OrderPages | NumberedOrder]] = []
         for key in fields:
-            page = pages.get(key)
+            reading = of_orders.get(key)
             column = sum(isinstance(member, int) for _, member in self._members)
-            self._members.append((key, column if page is None else page))
+            self._members.append((key, column if reading is None else reading))
         user = tables.metadata.tables["users"].alias("u")
         self._statement = Prepared(
             select(*map(literal_column, columns or ["1"]))
@@ -189,7 +196,9 @@ QUERIES: Mapping[str, Callable[[Field], Root]] = {
     "__typename": TypeName,
     "me": Me,
     "node": AnyNode,
+    "nodes": ManyNodes,
     "order": OneOrder,
     "orders": OrderPages,
+    "products": Products,
 }
 """The root fields of queries that are compiled."""

@@ -25,6 +25,7 @@ from app.db.bulk import gather_statistics
 from app.db.database import Database
 from app.db.dialect import upsert
 from app.db.staging import Staging
+from app.db.steps import drive
 from app.domain import clock
 from app.domain.ids import OrderId, ProductId, UserId
 from app.domain.order import EventSource, EventType, Order, OrderItem
@@ -43,7 +44,7 @@ from app.services.legacy.report import ImportReport, Tally
 from app.services.legacy.scan import REPEATED, REPEATED_BEFORE, Scan, documents_of
 from app.services.legacy.values import Impossible
 from app.services.order_queries import order_from_row, select_orders
-from app.services.order_storage import give_numbers, lock_orders, store_orders
+from app.services.order_storage import give_numbers, locking, store_orders
 from app.services.products import each_product, products_by_id, replace_products
 from app.services.progress import Progress
 from app.services.search import index_customer
@@ -315,7 +316,7 @@ async def _choose_changed(
     ids = [id_ for id_, _, _ in batch]
     statement = select_orders(col(tables.Order.id).in_(ids))
     here = {row[0]: order_from_row(row) for row in await connection.execute(statement)}
-    await lock_orders(connection, here.values(), for_deletion=True)
+    await drive(connection, locking(here.values(), for_deletion=True))
     # From here on nobody else changes them, and who did since they were read is in the log.
     touched = await _touched_orders(connection, ids)
     updated: dict[OrderId, tuple[Order, Order]] = {}

@@ -52,11 +52,15 @@ from graphql import (
 from app.domain.clock import rfc3339
 from app.domain.order import Order
 from app.graphql.limits import fragments_of
-from tests.graphql.compiler.nasty import ORDERS, around
-from tests.graphql.fuzzing import SCHEMA, SORTS, Filling, Known, queries_of
+from tests.graphql.compiler.nasty import ORDERS, TEXTS, around
+from tests.graphql.fuzzing import SCHEMA, SORTS, Filling, Known, mutations_of, queries_of
 from tests.shop import CUSTOMER, OTHER, UNKNOWN, Shop
 
-ROOTS = ("orders", "orders", "me", "order")
+ROOTS = ("orders",) * 4 + ("me",) * 3 + ("order",) * 2 + ("products",)
+CHANGES = (
+    *("addOrder", "changeOrderStatus", "changeOrderStatus", "changeOrderAddress"),
+    *("deleteOrders", "restoreOrders"),
+)
 # What is looked up besides orders, and differs between two moments: a key's last use.
 _NOT_COMPILED = {("Order", "events"), ("User", "order"), ("User", "orders")}
 _NEVER = {("User", "apiKeys")}
@@ -68,6 +72,12 @@ _BAD_SIZES = (101, -1, 2**31 - 1)
 def shapes(each: int, start: int) -> Mapping[str, Sequence[DocumentNode]]:
     """Valid operations by the one field of the root that they have."""
     return {name: queries_of(name, each, start) for name in dict.fromkeys(ROOTS)}
+
+
+@cache
+def shapes_of_changes(each: int, start: int) -> Mapping[str, Sequence[DocumentNode]]:
+    """The same for mutations of orders."""
+    return {name: mutations_of(name, each, start) for name in dict.fromkeys(CHANGES)}
 
 
 async def known_of(shop: Shop) -> Known:
@@ -99,6 +109,13 @@ _LIKED = (
     ("OrderConnection", {"nodes", "edges"}, _selections(f"{{ nodes {{ id address {_ITEMS} }} }}")),
     ("User", {"orders"}, _selections(f"{{ orders(first: 3) {{ nodes {{ id {_ITEMS} }} }} }}")),
     ("Order", {"items"}, _selections(f"{{ {_ITEMS} }}")),
+    *(
+        (f"{change}Payload", {name}, _selections(f"{{ {name} {{ id version {_ITEMS} }} }}"))
+        for change, name in (
+            *(("AddOrder", "order"), ("ChangeOrderAddress", "order")),
+            *(("ChangeOrderStatus", "orders"), ("RestoreOrders", "orders")),
+        )
+    ),
 )
 
 
@@ -108,7 +125,7 @@ def kinds_in(document: DocumentNode, data: Any) -> set[str]:
         -1
     ]
     looking = _Looking(fragments_of(document), set())
-    looking.at(data, SCHEMA.query_type, [operation.selection_set])
+    looking.at(data, SCHEMA.get_root_type(operation.operation), [operation.selection_set])
     return looking.found
 
 
@@ -215,10 +232,15 @@ class Rewriting:
         shapes: Generated operations by their root field.
         known: What there is.
         chance: What decides.
+        roots: Of which root fields to make it, those of queries or those of mutations.
     """
 
     def __init__(
-        self, shapes: Mapping[str, Sequence[DocumentNode]], known: Known, chance: random.Random
+        self,
+        shapes: Mapping[str, Sequence[DocumentNode]],
+        known: Known,
+        chance: random.Random,
+        roots: Sequence[str] = ROOTS,
     ) -> None:
         self._known = known
         self._chance = chance
@@ -228,10 +250,13 @@ class Rewriting:
         self._part = ""
         self._given: dict[str, Any] = {}
         selections: list[SelectionNode] = []
-        root = SCHEMA.query_type
+        self._kind = "query" if roots is ROOTS else "mutation"
+        root = SCHEMA.query_type if roots is ROOTS else SCHEMA.mutation_type
         assert root
-        for number in range(chance.choice((1, 1, 1, 2, 3))):
-            filling = Filling(chance.choice(shapes[chance.choice(ROOTS)]), known, chance)
+        # Several changes of an operation are not compiled.
+        numbers = (1, 1, 1, 2, 3) if roots is ROOTS else (1,) * 19 + (2,)
+        for number in range(chance.choice(numbers)):
+            filling = Filling(chance.choice(shapes[chance.choice(roots)]), known, chance)
             [operation] = filling.document.definitions
             assert isinstance(operation, OperationDefinitionNode)
             # Values are put in before they become variables, in every place and not only whole.
@@ -239,7 +264,7 @@ class Rewriting:
             found = self._fields(operation.selection_set, root)
             # Several roots may have the same key, with other arguments.
             selections += [self._aliased(one) for one in found] if number else found
-        if self._sometimes(0.15):
+        if self._sometimes(0.15 if roots is ROOTS else 0.02):
             selections.insert(chance.randrange(len(selections) + 1), self._type_name())
         wrapped = self._wrapped(selections, root)
         self.written = self._printed(SelectionSetNode(selections=tuple(wrapped)))
@@ -252,7 +277,9 @@ class Rewriting:
             f"${name}: {one.type}{one.default and ' = '}{one.default}"
             for name, one in variables.items()
         ]
-        head = f"query Q({', '.join(definitions)}) " if definitions else "query Q "
+        head = f"{self._kind} Q "
+        if definitions:
+            head = f"{self._kind} Q({', '.join(definitions)}) "
         if self._sometimes(0.15):
             return Written(f"query Other {{ scopes }} {head}{body}", "Q", variables)
         return Written(f"{head}{body}", self._chance.choice((None, "Q")), variables)
@@ -297,8 +324,8 @@ class Rewriting:
             place = (kind.name, node.name.value)
             if place in _NEVER:
                 continue
-            is_page_of_me = below_root and place == ("User", "orders")
-            if place in _NOT_COMPILED and not is_page_of_me and not self._sometimes(0.01):
+            is_of_me = below_root and place in {("User", "orders"), ("User", "order")}
+            if place in _NOT_COMPILED and not is_of_me and not self._sometimes(0.01):
                 continue
             one = self._field(node, kind)
             found.append(one)
@@ -331,6 +358,10 @@ class Rewriting:
         }
         if node.name.value == "orders":
             self._choose_page(given)
+        elif kind is SCHEMA.mutation_type and self._sometimes(0.9):
+            given["input"] = self._input(node.name.value)
+        elif node.name.value == "products" and self._sometimes(0.85):
+            given.pop("search", None)
         elif kind is SCHEMA.query_type and "id" in given and self._sometimes(0.9):
             given["id"] = StringValueNode(value=self._chance.choice(ORDERS[:34]).id)
         arguments = tuple(
@@ -372,6 +403,56 @@ class Rewriting:
             del given[self._chance.choice(("first", "last"))]
         if "filter" in given and self._sometimes(0.9):
             given["filter"] = self._filter()
+
+    def _input(self, name: str) -> ValueNode:
+        """An input that changes something, more often than not."""
+        parts: list[str] = []
+        match name:
+            case "addOrder":
+                kinds = ("BUDGET", "REGULAR", "NEXT_DAY")
+                products = self._chance.choices(self._known.ids["products"], k=2)
+                items = [
+                    f"{{ productId: {_quoted(one)}, shipping: {self._chance.choice(kinds)} }}"
+                    for one in products[: self._chance.randint(1, 2)]
+                ]
+                parts = [f"items: [{', '.join(items)}]", "address: " + self._text()]
+                for one, number in (("idempotencyKey", 4), ("externalId", 40)):
+                    if self._sometimes(0.3):
+                        parts.append(f'{one}: "e{self._chance.randrange(number)}"')
+            case "changeOrderStatus":
+                statuses = ("PENDING", "PENDING", "DELIVERY", "COMPLETED")
+                changes = [
+                    f"{{ orderId: {id_}, status: {status}{self._version()} }}"
+                    for id_ in self._some("orders")
+                    for status in self._chance.sample(statuses, 1)
+                ]
+                parts = [f"changes: [{', '.join(changes)}]"]
+            case "changeOrderAddress":
+                [id_] = self._some("pending" if self._sometimes(0.8) else "orders", most=1)
+                parts = [f"orderId: {id_}", f"address: {self._text()}{self._version()}"]
+            case "deleteOrders":
+                parts = [f"ids: [{', '.join(self._some('orders', most=2))}]"]
+            case "restoreOrders":
+                parts = [f"ids: [{', '.join(self._some('gone'))}]"]
+        if name in {"changeOrderStatus", "deleteOrders", "restoreOrders"} and self._sometimes(0.5):
+            parts.append("onError: " + self._chance.choice(("SKIP_FAILED", "REJECT_ALL")))
+        self._chance.shuffle(parts)
+        return parse_value("{ " + ", ".join(parts) + " }")
+
+    def _some(self, pool: str, *, most: int = 3) -> list[str]:
+        ids = self._known.ids[pool]
+        some = self._chance.sample(ids, self._chance.randint(1, min(most, len(ids))))
+        if self._sometimes(0.1):
+            some[0] = self._chance.choice((UNKNOWN, some[-1], "x"))
+        return [_quoted(id_) for id_ in some]
+
+    def _text(self) -> str:
+        return _quoted(self._chance.choice(TEXTS))
+
+    def _version(self) -> str:
+        if not self._sometimes(0.2):
+            return ""
+        return ", expectedVersion: " + self._chance.choice(("null", "0", "1", "2"))
 
     def _filter(self) -> ValueNode:
         """Conditions that one of the orders meets, at least."""

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.graphql.compiler.nasty import GONE_CUSTOMER, ORDERS, open_nasty
+from tests.graphql.compiler.nasty import GONE_CUSTOMER, NEVER, ORDERS, REMOVED, open_nasty
 from tests.graphql.compiler.test_never_different import compare
-from tests.shop import CUSTOMER, OTHER, UNKNOWN, Shop
+from tests.shop import CUSTOMER, LAMP, OTHER, STOOL, TABLE, UNKNOWN, Shop
 
 FIRST, SECOND = ORDERS[0].id, ORDERS[1].id
 EMPTY = next(order.id for order in ORDERS if not order.items)
@@ -19,6 +19,13 @@ _PAGE = """query ($first: Int, $after: String, $last: Int, $before: String, $sor
     totalCount nodes { id } edges { cursor node { number } }
     pageInfo { startCursor endCursor hasNextPage hasPreviousPage }
   } }"""
+_NUMBERED = "query ($number: Int!) { me { order(number: $number) { id number items { id } } } }"
+_PRODUCTS = """query ($ids: [ID!], $search: String, $first: Int! = 20) {
+  products(ids: $ids, search: $search, first: $first) {
+    id name description image price { amount currencyCode } } }"""
+_NODES = """query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id
+  ... on Order { number total { amount } items { name product { name } } customer { name } }
+  ... on Product { name a: price { amount } } ... on User { name orders { totalCount } } } }"""
 
 
 def _dicts(*variables: dict[str, Any]) -> tuple[dict[str, Any], ...]:
@@ -100,6 +107,38 @@ COMPILED: list[tuple[str, dict[str, Any]]] = [
             {"unknown": 1, "first": 2},
         )
     ),
+    # Orders by their numbers.
+    *((_NUMBERED, {"number": number}) for number in (1, 2, 3, 0, -1, 2**31 - 25, 2**31 - 1)),
+    (
+        "{ me { a: order(number: 1) { id items { product { name } } } name b: order(number: 2) {"
+        " customer { email } total { amount } } orders(first: 1) { totalCount }"
+        " c: order(number: 99) { id } ... on User { a: order(number: 1) { version __typename } }"
+        " } }",
+        {},
+    ),
+    # The catalogue.
+    *(
+        (_PRODUCTS, variables)
+        for variables in _dicts(
+            {},
+            {"first": 0},
+            {"first": 1},
+            {"first": 100},
+            {"ids": None, "search": None, "first": 2},
+            {"ids": [], "search": ""},
+            {"ids": [STOOL, LAMP.upper(), REMOVED, NEVER, STOOL], "first": 0},
+            {"ids": TABLE},
+        )
+    ),
+    ("{ products { __typename } p: products(first: 1) { price { currencyCode } } }", {}),
+    # Many objects.
+    *(
+        (_NODES, {"ids": ids})
+        for ids in (
+            *([], TABLE, [STOOL.upper(), TABLE, STOOL], [FIRST, REMOVED, SECOND, LAMP, FIRST]),
+            *([OF_GONE, UNKNOWN], [order.id for order in ORDERS]),
+        )
+    ),
     ("query ($s: [OrderStatus!]) { orders(filter: { status: $s }) { totalCount } }", {}),
     (
         "query ($s: OrderStatus! = DELIVERY) { orders(filter: { status: [$s, PENDING] })"
@@ -129,6 +168,18 @@ REFUSED_OR_DECLINED: list[tuple[str, dict[str, Any]]] = [
     ("query ($id: ID!) { order(id: $id) { id } }", {"id": None}),
     ("query ($id: ID!) { order(id: $id) { id } }", {}),
     ("query ($id: ID!) { order(id: $id) { id } }", {"id": 'é"\\'}),
+    (_NUMBERED, {"number": "1"}),
+    (_NUMBERED, {"number": 2**31}),
+    (_NUMBERED, {}),
+    (_PRODUCTS, {"first": 101}),
+    (_PRODUCTS, {"first": -1}),
+    (_PRODUCTS, {"first": None}),
+    (_PRODUCTS, {"ids": ["x"]}),
+    (_PRODUCTS, {"ids": [TABLE] * 101}),
+    (_PRODUCTS, {"search": "a b c d e f g h i j k"}),
+    (_NODES, {"ids": ["x"]}),
+    (_NODES, {"ids": [TABLE] * 101}),
+    (_NODES, {"ids": None}),
     (_PAGE, {"first": True}),
     (_PAGE, {"first": "1"}),
     (_PAGE, {"first": 101}),
@@ -194,6 +245,13 @@ async def test_rights(both: tuple[Shop, Shop]) -> None:
         (f'{{ order(id: "{OF_GONE}") {{ number customer {{ id }} }} }}', {}),
         (f'{{ order(id: "{FIRST}") {{ customer {{ id email }} }} }}', {}),
         ("{ me { email isAdmin } }", {}),
+        (_NUMBERED, {"number": 1}),
+        (_PRODUCTS, {"first": 2}),
+        (_PRODUCTS, {"search": "lamp"}),
+        (_NODES, {"ids": [FIRST, TABLE]}),
+        (_NODES, {"ids": [FIRST, OF_GONE, FIRST]}),
+        (_NODES, {"ids": [CUSTOMER, UNKNOWN, TABLE]}),
+        (_NODES, {"ids": [REMOVED]}),
     ):
         for caller in ("customer", "other", "admin", "reader", "writer", None):
             await compare(*both, {"query": query, "variables": variables}, caller)

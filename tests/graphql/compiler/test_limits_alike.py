@@ -65,6 +65,11 @@ AT_THE_EDGE = [
     f"{{ order({_id(2)}) {{ items {{ product {{ id price {{ amount }} }} FIELDS(id) }} }} }}",
     f"{{ order({_id(2)}) {{ items {{ total {{ FIELDS(amount) }} }} }} }}",
     f"{{ order({_id(2)}) {{ items {{ total {{ FIELDS(__typename) }} }} }} }}",
+    f'{{ nodes(ids: ["{1:024x}", "{TABLE}"]) {{ ... on Order {{ items {{ FIELDS(name) }} }} }} }}',
+    f'{{ nodes(ids: ["{5:024x}", "{5:024x}"]) {{ id ... on Order {{ items {{ FIELDS(id) }} }}'
+    " ... on User { FIELDS(email) } } }",
+    "{ products { FIELDS(name) price { FIELDS(amount) } } }",
+    "{ me { order(number: 2) { items { FIELDS(name) } } } }",
     "{ orders(first: 2, sort: TOTAL_ASC) { nodes { items { FIELDS(name) } } } }",
     "{ orders(first: 100) { nodes { FIELDS(address) } } }",
     "{ me { orders { edges { cursor node { FIELDS(address) } } nodes { FIELDS(id) } } } }",

@@ -3,7 +3,7 @@
 import gc
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -49,12 +49,22 @@ async def ask(shop: Shop, body: Mapping[str, Any], caller: str | None) -> tuple[
 
 
 async def compare(
-    shop: Shop, plain: Shop, body: Mapping[str, Any], caller: str | None
+    shop: Shop,
+    plain: Shop,
+    body: Mapping[str, Any],
+    caller: str | None,
+    *,
+    begin: Callable[[], None] = lambda: None,
 ) -> tuple[str, Any]:
-    """Which way the first one took, and the answer, which is the same of both."""
+    """Which way the first one took, and the answer, which is the same of both.
+
+    `begin` is called before each of them.
+    """
     before = counted()
+    begin()
     status, answer = await ask(shop, body, caller)
     ways = [way for way, number in (counted() - before).items() if number]
+    begin()
     other_status, other = await ask(plain, body, caller)
     about = f"{body['query']}\nvariables: {body.get('variables')}\ncaller: {caller}\nways: {ways}"
     # As bytes: the order of keys counts.
