@@ -319,8 +319,11 @@ def keys_unknown() -> Iterator[None]:
         yield
 
 
-# What only PostgreSQL needs: rows are locked, and the readers of the log told what is to come.
-BESIDE = re.compile("FOR (NO KEY )?UPDATE|pg_advisory_xact_lock_shared|pg_locks|seq_seq")
+# What only PostgreSQL needs: rows are locked, the readers of the log told what is to come, and a
+# process asks once whether Citus spreads the tables.
+BESIDE = re.compile(
+    "FOR (NO KEY )?UPDATE|pg_advisory_xact_lock_shared|pg_locks|seq_seq|pg_dist_partition"
+)
 
 
 @contextmanager

@@ -137,6 +137,16 @@ class Database(ABC):
 
         return await self.query(work, until)
 
+    async def latest(self, read: Bound, until: Deadline | None = None) -> Sequence[Sequence[Any]]:
+        """The rows of a statement, as the driver has them; never from a replica.
+
+        Raises:
+            Unavailable: as for `read`.
+            TimedOut: as for `read`.
+        """
+        async with self.read(until) as connection:
+            return await self.rows(connection, read)
+
     def at_once(self, reads: Sequence[Bound]) -> list[Sequence[Sequence[Any]]] | None:
         """The rows of some short statements, read while whoever asks waits; None if that can't be.
 

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     func,
+    select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.ext.compiler import compiles
@@ -32,12 +33,16 @@ def upsert(table: type[SQLModel]) -> Insert:
 def listed(types: Mapping[str, TypeEngine[Any]], parameter: str) -> TableValuedAlias:
     """Lists of values as rows, on PostgreSQL, which are counted in the column `n` from 1.
 
+    The planner is not to see how long they are: it would take each length for a reason to plan the
+    statement anew, which takes several times as long as to run it.
+
     Args:
         types: The columns, and what the list of each consists of.
         parameter: How the parameters are called, `{}` being the column; each is a list.
     """
     lists = [
-        bindparam(parameter.format(column), type_=ARRAY(type_)) for column, type_ in types.items()
+        select(bindparam(parameter.format(column), type_=ARRAY(type_))).scalar_subquery()
+        for column, type_ in types.items()
     ]
     return func.unnest(*lists).table_valued(*types, with_ordinality="n").render_derived()
 

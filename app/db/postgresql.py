@@ -1,11 +1,9 @@
-"""PostgreSQL: connections from two pools, and what the server's failures are called above.
+"""PostgreSQL: which of its connections serves what, and when statements are shared.
 
 Reads and changes have connections apart, so that changes that wait for each other's locks leave
 reads alone. Reads are outside of transactions: one round trip each, and nothing to keep open.
 """
 
-import asyncio
-import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -13,51 +11,28 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy import event, text
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import event_order
 from app.db.database import Database, PoolUse
 from app.db.deadline import Deadline
 from app.db.dsn import dsn_of, place_of
-from app.db.faults import PoolerInBetween, driver_error, fault_of, sqlstate
-from app.db.pool import FairPool
+from app.db.postgresql_connections import Access, Connections, timeout
+from app.db.postgresql_failures import failures_named
+from app.db.postgresql_reading import Rows, SharedReads
 from app.db.postgresql_sharing import MustBeAlone, SharedStatements
 from app.db.prepared import Bound
 from app.db.replica import Replica
 from app.db.steps import Row, Shared, Statement, Steps, carry_out, unfolded
 from app.db.wakeups import Wakeups
-from app.domain.errors import AppError, Contended, TimedOut, Unavailable
+from app.domain.errors import AppError, Contended, Unavailable
 
 T = TypeVar("T")
 
-_NAME = "orders-graphql"
 _COMPANIONS = Path("data")
-# Longer than the server waits: what it says is better than a timeout of ours.
-_PATIENCE_S = 5.0
-# How long a command may do nothing in the middle of a change.
-_LONGEST_IDLE_MS = 60_000
-_REPLICA_CONNECTS_WITHIN_S = 1.0
-_REPLICA_WAIT_S = 0.25
-_OUTSIDE_OF_TRANSACTIONS: dict[str, Any] = {
-    "isolation_level": "AUTOCOMMIT",
-    "skip_autocommit_rollback": True,
-    "pool_reset_on_return": None,
-}
-# A server of 17 or newer knows it; to others it must not be mentioned.
-_LIMIT_TRANSACTIONS = (
-    "SELECT set_config(name, '{}ms', false) FROM pg_settings WHERE name = 'transaction_timeout'"
-)
-# The server tells each client the number of its process. A pooler tells a number of its own. Asked
-# without a prepared statement, which might be another client's: the answer is how many rows.
-_IS_SERVER = "SELECT 1 WHERE pg_backend_pid() = {}"
-_YES = "SELECT 1"
 _BREAK_OFF = "SELECT pg_cancel_backend({})"
-# How a server puts it that a statement prepared on one connection is asked for on another one.
-_MIXED_UP = {"26000", "42P05"}
-_NOT_AT_A_POOLER = "unsupported startup parameter"
 _UNLIMITED = text("""
     SELECT name FROM pg_settings WHERE setting = '0'
       AND name IN ('statement_timeout', 'idle_in_transaction_session_timeout',
@@ -75,23 +50,6 @@ _NO_POOLER = (
     "ORDERS_DATABASE_PGBOUNCER is set, but there is no pooler: without it, statements are faster"
     " and have time limits."
 )
-
-# Source: PostgreSQL's documentation, appendix A, "PostgreSQL Error Codes".
-_OTHERS_IN_THE_WAY = {"40001", "40P01", "55P03"}  # serialization, deadlock, lock timeout
-_TOOK_TOO_LONG = {"57014", "25P03", "25P04"}  # a statement, an idle transaction, a transaction
-_NOT_AVAILABLE = {
-    "08",  # the connection
-    "28",  # who connects
-    "3D",  # no such database
-    "53",  # the server's resources
-    "54",  # its limits, such as the size of what an index holds
-    "57",  # an operator, a stop, a start
-    "58",  # the server's system
-    "25006",  # a server that only reads, after another one took over
-    "42501",  # rights
-    "42P01",  # no such table: not migrated
-    "42703",  # no such column: not migrated
-}
 
 
 class PostgreSQLDatabase(Database):
@@ -118,59 +76,18 @@ class PostgreSQLDatabase(Database):
         self._dsn = dsn_of(url)
         self._pool_size = pool_size
         self._has_pooler = pgbouncer
-        self._limit_ms = (
-            None if statement_timeout_s is None else max(round(statement_timeout_s * 1_000), 1)
-        )
-        connect_args: dict[str, Any] = {"dsn": self._dsn, "timeout": connect_timeout_s}
-        self._patience_s = (
-            None if statement_timeout_s is None else statement_timeout_s + _PATIENCE_S
-        )
-        if self._patience_s is not None:
-            connect_args["command_timeout"] = self._patience_s
-        if pgbouncer:
-            # A statement prepared on one connection of the server may be asked for on another one,
-            # and would be another client's: a wrong answer without an error.
-            connect_args |= {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
-        else:
-            settings = {"application_name": _NAME}
-            if self._limit_ms is not None:
-                settings["statement_timeout"] = f"{self._limit_ms}ms"
-            connect_args["server_settings"] = settings
-        pool: dict[str, Any] = {
-            "poolclass": FairPool,
-            "pool_size": pool_size,
-            "max_overflow": 0,
-            "pool_timeout": pool_wait_s,
-            "pool_use_lifo": True,
-        }
-        writer_args = {
-            **connect_args,
-            "async_creator_fn": partial(self._connect, limits_transactions=True),
-        }
-        if not pgbouncer:
-            # Who hangs amid a change keeps rows from others, and events from who reads the log.
-            idle_ms = _LONGEST_IDLE_MS if self._limit_ms is None else self._limit_ms
-            writer_args["server_settings"] = {
-                **connect_args["server_settings"],
-                "idle_in_transaction_session_timeout": f"{idle_ms}ms",
-            }
-        self._writers: AsyncEngine = create_async_engine(
-            "postgresql+asyncpg://", connect_args=writer_args, **pool
-        )
-        reader_args = {**connect_args, "async_creator_fn": self._connect}
-        self._readers: AsyncEngine = create_async_engine(
-            "postgresql+asyncpg://", connect_args=reader_args, **_OUTSIDE_OF_TRANSACTIONS, **pool
-        )
-        self._copies: AsyncEngine | None = None
+        access = Access(pool_size, pool_wait_s, connect_timeout_s, statement_timeout_s, pgbouncer)
+        self._writers = access.for_changes(self._dsn)
+        self._readers = access.for_reads(self._dsn)
+        self._copies: Connections | None = None
         self._replica: Replica | None = None
         if replica_url:
-            self._copies = _replica_engine(replica_url, pool, reader_args, outside=not pgbouncer)
+            self._copies = access.for_copies(dsn_of(replica_url))
             connect = partial(_copy, self._copies, dsn_of(replica_url), outside=not pgbouncer)
             self._replica = Replica(connect, self.read, keeps_connections=not pgbouncer)
-        for engine in filter(None, (self._writers, self._readers, self._copies)):
-            event.listen(engine.sync_engine, "checkout", _refuse_closed)
         # Whether Citus spreads the tables; looked up when it is needed first.
         self._is_spread: bool | None = None
+        self._shared_reads = SharedReads(self._fetch_one, statements=pool_size)
         self._shared = SharedStatements(
             self._for_groups, self._interrupt, on_commit=self._committed, groups=pool_size
         )
@@ -190,7 +107,7 @@ class PostgreSQLDatabase(Database):
     @property
     def pools(self) -> Mapping[str, PoolUse]:
         """The two pools."""
-        return {"reading": _use(self._readers), "changes": _use(self._writers)}
+        return {"reading": self._readers.use, "changes": self._writers.use}
 
     async def exists(self, until: Deadline | None = None) -> bool:
         """True, as soon as the server says so: making the database is for whoever runs that.
@@ -210,7 +127,7 @@ class PostgreSQLDatabase(Database):
             TimedOut: none was by the deadline.
         """
         with self._failures_named(until):
-            async with _connected(self._writers, until):
+            async with self._writers.connected(until):
                 pass
 
     async def remarks(self, processes: int) -> Sequence[str]:
@@ -241,7 +158,7 @@ class PostgreSQLDatabase(Database):
             TimedOut: it was not done by the deadline.
         """
         with self._failures_named(until):
-            async with _connected(self._readers, until) as connection, _timeout(until):
+            async with self._readers.connected(until) as connection, timeout(until):
                 yield connection
 
     async def query(
@@ -260,7 +177,7 @@ class PostgreSQLDatabase(Database):
         replica = self._replica
         if replica is not None and replica.is_trusted():
             with self._failures_named(until):
-                async with _timeout(until):
+                async with timeout(until):
                     position = await replica.position()
             try:
                 async with replica.read(position, until) as connection:
@@ -290,29 +207,38 @@ class PostgreSQLDatabase(Database):
         """
         if self._replica is not None:
             return await super().fetch(reads, until)
-        pool = _pool(self._readers)
+        if len(reads) == 1:
+            return [await self.latest(reads[0], until)]
         with self._failures_named(until):
-            entry = await pool.borrow(None if until is None else until.at_s)
-            if entry is not None:
-                driver: Any = entry.driver_connection
-                try:
-                    return [
-                        await self._fetched(driver, read, self._left_s(until)) for read in reads
-                    ]
-                finally:
-                    pool.give_back(entry)
-        return await super().fetch(reads, until)
+            return await self._readers.fetch(reads, until)
 
-    def _left_s(self, until: Deadline | None) -> float | None:
-        return None if until is None else until.left_s(self._patience_s)
+    async def latest(self, read: Bound, until: Deadline | None = None) -> Rows:
+        """The rows of a statement, as the driver has them; never from a replica.
 
-    async def _fetched(
-        self, driver: Any, read: Bound, within_s: float | None = None
-    ) -> Sequence[Sequence[Any]]:
-        rows: Sequence[Sequence[Any]] = await driver.fetch(
-            read.text, *read.parameters, timeout=within_s
-        )
+        Raises:
+            Unavailable: as for `read`.
+            TimedOut: as for `read`.
+        """
+        kind = read.for_several
+        with self._failures_named(until):
+            if kind is not None and await self._has_all_here(until):
+                return await self._shared_reads.rows(read, kind, until)
+            return await self._fetch_one(read, until)
+
+    async def _fetch_one(self, read: Bound, until: Deadline | None) -> Rows:
+        (rows,) = await self._readers.fetch([read], until)
         return rows
+
+    async def _fetched(self, driver: Any, read: Bound) -> Rows:
+        rows: Rows = await driver.fetch(read.text, *read.parameters)
+        return rows
+
+    async def _has_all_here(self, until: Deadline | None) -> bool:
+        """Whether all tables are on this server, and not spread by Citus."""
+        if self._is_spread is None:
+            async with self.read(until) as connection:
+                self._is_spread = (await connection.exec_driver_sql(_IS_SPREAD)).scalar_one()
+        return not self._is_spread
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncGenerator[AsyncConnection]:
@@ -322,7 +248,7 @@ class PostgreSQLDatabase(Database):
             Unavailable: as for `read`.
         """
         with self._failures_named(None):
-            async with _connected(self._readers, None) as connection:
+            async with self._readers.connected(None) as connection:
                 await connection.execution_options(
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
                 )
@@ -341,9 +267,9 @@ class PostgreSQLDatabase(Database):
         """
         with self._failures_named(until):
             async with (
-                _connected(self._writers, until) as connection,
+                self._writers.connected(until) as connection,
                 connection.begin(),
-                _timeout(until),
+                timeout(until),
             ):
                 yield connection
         self._committed()
@@ -355,10 +281,8 @@ class PostgreSQLDatabase(Database):
             self._wakeups.tell()
 
     async def _perform(self, make: Callable[[], Steps[T]], until: Deadline | None) -> T:
-        if self._is_spread is None:
-            async with self.read(until) as connection:
-                self._is_spread = (await connection.exec_driver_sql(_IS_SPREAD)).scalar_one()
-        if not self._is_spread:
+        has_all_here = await self._has_all_here(until)
+        if has_all_here:
             steps = make()
             try:
                 step = next(steps)
@@ -370,17 +294,17 @@ class PostgreSQLDatabase(Database):
                     return await self._shared.perform(steps, step, until)
             else:
                 steps.close()
-        return await self._perform_alone(make, until, in_parts=self._is_spread)
+        return await self._perform_alone(make, until, in_parts=not has_all_here)
 
     async def _perform_alone(
         self, make: Callable[[], Steps[T]], until: Deadline | None, *, in_parts: bool
     ) -> T:
         with self._failures_named(until):
-            async with _lent(self._writers, until) as driver:
+            async with self._writers.lent(until) as driver:
                 is_clean = False
                 try:
                     try:
-                        async with _timeout(until):
+                        async with timeout(until):
                             await driver.execute("BEGIN")
                             result = await carry_out(
                                 unfolded(make(), self.engine, in_parts=in_parts),
@@ -403,7 +327,7 @@ class PostgreSQLDatabase(Database):
     @asynccontextmanager
     async def _for_groups(self) -> AsyncGenerator[Any]:
         """A connection of the driver for statements that are transactions by themselves."""
-        async with _lent(self._writers, None) as driver:
+        async with self._writers.lent(None) as driver:
             try:
                 yield driver
             except asyncpg.PostgresError:
@@ -444,38 +368,13 @@ class PostgreSQLDatabase(Database):
         if self._replica is not None and self._copies is not None:
             await self._replica.close()
             await self._copies.dispose()
+        await self._shared_reads.close()
         await self._shared.close()
         await self._readers.dispose()
         await self._writers.dispose()
 
-    async def _connect(
-        self, *, limits_transactions: bool = False, **arguments: Any
-    ) -> "asyncpg.Connection[asyncpg.Record]":
-        """A new connection for a pool, which leads to where it was said to."""
-        try:
-            connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(**arguments)
-        except asyncpg.PostgresError as error:
-            is_mixed_up = error.sqlstate in _MIXED_UP or _NOT_AT_A_POOLER in str(error)
-            if is_mixed_up and not self._has_pooler:
-                raise PoolerInBetween from error
-            raise
-        if self._has_pooler:
-            return connection
-        set_up = _IS_SERVER.format(connection.get_server_pid())
-        if limits_transactions and self._limit_ms is not None:
-            set_up = f"{_LIMIT_TRANSACTIONS.format(2 * self._limit_ms)}; {set_up}"
-        is_server = False
-        try:
-            is_server = await connection.execute(set_up) == _YES
-        finally:
-            if not is_server:
-                connection.terminate()
-        if not is_server:
-            raise PoolerInBetween
-        return connection
-
-    def _failures_named(self, until: Deadline | None) -> "_failures_named":
-        return _failures_named(self._dsn, until)
+    def _failures_named(self, until: Deadline | None) -> failures_named:
+        return failures_named(self._dsn, until)
 
     def _others_committed(self) -> None:
         if self.on_commit is not None:
@@ -485,23 +384,11 @@ class PostgreSQLDatabase(Database):
 async def _execute(driver: Any, statement: Statement) -> Sequence[Row]:
     prepared, values, rows, _ = statement
     if rows is None:
-        text, parameters = prepared.bind(PostgreSQLDatabase.engine, values)
+        text, parameters, _ = prepared.bind(PostgreSQLDatabase.engine, values)
         found: Sequence[Row] = await driver.fetch(text, *parameters)
         return found
     await driver.executemany(*prepared.bind_rows(PostgreSQLDatabase.engine, rows))
     return ()
-
-
-def _pool(engine: AsyncEngine) -> FairPool:
-    pool = engine.pool
-    if not isinstance(pool, FairPool):
-        raise TypeError("the engines are made with fair pools")
-    return pool
-
-
-def _use(engine: AsyncEngine) -> PoolUse:
-    pool = _pool(engine)
-    return PoolUse(pool.size(), pool.checkedin() + pool.checkedout(), pool.checkedout())
 
 
 def _advice_on_limits(names: Sequence[str]) -> str:
@@ -511,123 +398,16 @@ def _advice_on_limits(names: Sequence[str]) -> str:
     )
 
 
-def _replica_engine(
-    url: str, pool: dict[str, Any], reader_args: dict[str, Any], *, outside: bool
-) -> AsyncEngine:
-    """Connections to the replica: to be had soon, or reads go to the primary."""
-    reader_args = {
-        **reader_args,
-        "dsn": dsn_of(url),
-        "timeout": min(reader_args["timeout"], _REPLICA_CONNECTS_WITHIN_S),
-    }
-    pool = {**pool, "pool_timeout": min(pool["pool_timeout"], _REPLICA_WAIT_S)}
-    if outside:
-        pool |= _OUTSIDE_OF_TRANSACTIONS
-    return create_async_engine("postgresql+asyncpg://", connect_args=reader_args, **pool)
-
-
 @asynccontextmanager
 async def _copy(
-    engine: AsyncEngine, dsn: str, until: Deadline | None, *, outside: bool
+    copies: Connections, dsn: str, until: Deadline | None, *, outside: bool
 ) -> AsyncGenerator[AsyncConnection]:
     """A connection to a replica, outside of transactions or inside of one.
 
     Inside of one, PgBouncer leads to one and the same server.
     """
-    with _failures_named(dsn, until):
-        async with _connected(engine, until) as connection, _timeout(until):
+    with failures_named(dsn, until):
+        async with copies.connected(until) as connection, timeout(until):
             if not outside:
                 await connection.begin()
             yield connection
-
-
-def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
-    """Have a connection replaced that has been closed while nobody used it."""
-    if connection.driver_connection.is_closed():
-        raise DisconnectionError
-
-
-@asynccontextmanager
-async def _connected(
-    engine: AsyncEngine, until: Deadline | None
-) -> AsyncGenerator[AsyncConnection]:
-    connection = engine.connect()
-    try:
-        async with _timeout(until):
-            await connection.start()
-    except (OSError, DBAPIError, asyncpg.PostgresError) as error:
-        # Here it is the network's or the server's, whatever it is. In between it may be ours.
-        raise _NoConnection from error
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-@asynccontextmanager
-async def _lent(engine: AsyncEngine, until: Deadline | None) -> AsyncGenerator[Any]:
-    """A connection of the driver, outside of transactions. One that is closed is not used again."""
-    pool = _pool(engine)
-    entry = await pool.borrow(None if until is None else until.at_s)
-    if entry is None:
-        async with _connected(engine, until) as connection:
-            yield (await connection.get_raw_connection()).driver_connection
-        return
-    try:
-        yield entry.driver_connection
-    finally:
-        pool.give_back(entry)
-
-
-def _timeout(until: Deadline | None) -> asyncio.Timeout:
-    return asyncio.timeout_at(None if until is None else until.at_s)
-
-
-class _NoConnection(Exception):
-    """The server can't be reached; the cause says why."""
-
-
-_NO_ANSWER = (
-    _NoConnection,
-    PoolerInBetween,
-    PoolTimeoutError,
-    ConnectionError,
-    TimeoutError,
-    ssl.SSLError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
-
-
-class _failures_named:  # noqa: N801 (used as a statement)
-    """Give the server's and the network's ways to fail the names that the layers above know."""
-
-    def __init__(self, dsn: str, until: Deadline | None) -> None:
-        self._dsn = dsn
-        self._until = until
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
-        if error is None:
-            return
-        cause = (error.__cause__ or error) if isinstance(error, _NoConnection) else error
-        state = sqlstate(error)
-        if state in _OTHERS_IN_THE_WAY or _is_stale_plan(error):
-            raise Contended from error
-        is_ours = (
-            isinstance(error, _NO_ANSWER)
-            or (isinstance(error, DBAPIError) and error.connection_invalidated)
-            or (state is not None and not _NOT_AVAILABLE.isdisjoint({state, state[:2]}))
-            or state in _TOOK_TOO_LONG
-        )
-        if is_ours:
-            if self._until is not None and self._until.is_past:
-                raise TimedOut(self._until.limit_s) from cause
-            raise Unavailable(fault_of(cause, self._dsn)) from cause
-
-
-def _is_stale_plan(error: BaseException) -> bool:
-    """Whether a migration changed what a prepared statement returns; the next time it is fresh."""
-    return isinstance(driver_error(error), asyncpg.InvalidCachedStatementError)

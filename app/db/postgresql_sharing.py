@@ -223,7 +223,7 @@ class SharedStatements:
         if not changes:
             return []
         step = changes[0].step
-        text, parameters = self._bound(step.several([change.step.part for change in changes]))
+        text, parameters, _ = self._bound(step.several([change.step.part for change in changes]))
         try:
             rows = await driver.fetch(text, *parameters)
         except asyncpg.PostgresError as error:

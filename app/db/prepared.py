@@ -5,14 +5,28 @@ longer than most of them run. They are still written in SQLAlchemy, once for bot
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Dialect, Table, bindparam, insert
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Dialect,
+    Select,
+    Table,
+    bindparam,
+    insert,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.dialects.sqlite import aiosqlite
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.visitors import replacement_traverse
+from sqlalchemy.types import TypeEngine
+
+from app.db.dialect import listed
 
 
 class _LimitsHidden(SQLiteCompiler):
@@ -37,10 +51,14 @@ _DIALECTS: Mapping[str, Callable[[], Dialect]] = {
 
 
 class Bound(NamedTuple):
-    """A statement as a driver takes it: its text, and its parameters' values in their order."""
+    """A statement as a driver takes it: its text, and its parameters' values in their order.
+
+    `for_several` finds the rows of this one and of others like it, where that can be.
+    """
 
     text: str
     parameters: tuple[Any, ...]
+    for_several: "ForSeveral | None" = None
 
 
 class _Form(NamedTuple):
@@ -50,6 +68,8 @@ class _Form(NamedTuple):
     """
 
     text: str
+    names: Sequence[str]
+    types: Sequence[TypeEngine[Any]]
     values_of: Callable[[Mapping[str, Any]], tuple[Any, ...]]
     conversions: Sequence[tuple[int, Callable[[Any], Any]]]
     fixed: Mapping[str, Any]
@@ -73,11 +93,18 @@ class Prepared:
         construct: The statement. Its parameters are `bindparam`s with names, and with the types of
             the columns they are compared with. One that is a list has as many elements as this one
             each time, called `name_1`, `name_2` and so on.
+        for_several: Whether those who ask for its rows at the same time may have them by one
+            statement. It is for what finds a row at the most, by columns that equal parameters.
     """
 
-    def __init__(self, construct: ClauseElement) -> None:
+    def __init__(self, construct: ClauseElement, *, for_several: bool = False) -> None:
         self._construct = construct
         self._forms: dict[str, _Form] = {}
+        self._for_several: ForSeveral | None = None
+        if for_several:
+            if not isinstance(construct, Select):
+                raise TypeError("only a SELECT finds rows for several")
+            self._for_several = ForSeveral(construct)
 
     def bind(self, engine: str, values: Mapping[str, Any]) -> Bound:
         """The statement for an engine, `sqlite` or `postgresql`, with values for its parameters.
@@ -86,7 +113,7 @@ class Prepared:
             KeyError: a parameter has no value.
         """
         form = self._forms.get(engine) or self._form(engine)
-        return Bound(form.text, form.parameters(values))
+        return Bound(form.text, form.parameters(values), self._for_several)
 
     def bind_rows(
         self, engine: str, rows: Sequence[Mapping[str, Any]]
@@ -113,20 +140,63 @@ def insertion_of(table: Table) -> Prepared:
     return Prepared(insert(table).values(values))
 
 
+class ForSeveral:
+    """A SELECT for several sets of another one's parameters, on PostgreSQL.
+
+    Its rows have more at their end than that one's: the number of their set, counted from 1.
+
+    Args:
+        construct: The other one.
+    """
+
+    def __init__(self, construct: Select[*tuple[Any, ...]]) -> None:
+        self._construct = construct
+
+    def bind(self, several: Sequence[Bound]) -> Bound:
+        """The statement for some that are like each other."""
+        text, order = self._text_and_order
+        lists = list(zip(*[one.parameters for one in several], strict=True))
+        return Bound(text, tuple([lists[position] for position in order]))
+
+    @cached_property
+    def _text_and_order(self) -> tuple[str, Sequence[int]]:
+        """Its text, and which parameter of the other one each of its lists is of."""
+        dialect = _DIALECTS["postgresql"]()
+        of_one = _form(self._construct, dialect)
+        if of_one.fixed:
+            raise TypeError("a parameter without a name can't be one of several")
+        sets = listed(dict(zip(of_one.names, of_one.types, strict=True)), "{}").alias("sets")
+
+        def as_column(element: Any, **_: Any) -> ColumnElement[Any] | None:
+            if not isinstance(element, BindParameter):
+                return None
+            if element.expanding:
+                there = f"{element.key}_"
+                return tuple_(*[sets.c[name] for name in of_one.names if name.startswith(there)])
+            return sets.c[element.key]
+
+        chosen: Any = replacement_traverse(self._construct, {}, as_column)
+        # The column brings them among what is read from. Said apart, a join would begin with them.
+        form = _form(chosen.add_columns(sets.c.n), dialect)
+        return form.text, [of_one.names.index(name) for name in form.names]
+
+
 def _form(construct: ClauseElement, dialect: Dialect) -> _Form:
     compiled: Any = construct.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
     named = {name: bind for bind, name in compiled.bind_names.items()}
     names: Sequence[str] = compiled.positiontup or ()
+    types = []
     conversions = []
     fixed = {}
     for position, name in enumerate(names):
         # An element of a list is called as the list is, and a number.
         bind = named[name if name in named else name.rpartition("_")[0]]
+        types.append(bind.type)
         if convert := bind.type.dialect_impl(dialect).bind_processor(dialect):
             conversions.append((position, convert))
         if bind.unique:
             fixed[name] = compiled.params[name]
-    return _Form(compiled.string, _taking(names), conversions, fixed)
+    return _Form(compiled.string, names, types, _taking(names), conversions, fixed)
 
 
 def _taking(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:

@@ -238,7 +238,7 @@ class SharedCommits:
     def _execute(connection: sqlite3.Connection, statement: Statement) -> Sequence[Row]:
         prepared, values, rows, _ = statement
         if rows is None:
-            text, parameters = prepared.bind(_ENGINE, values)
+            text, parameters, _ = prepared.bind(_ENGINE, values)
             return connection.execute(text, parameters).fetchall()
         connection.executemany(*prepared.bind_rows(_ENGINE, rows))
         return ()

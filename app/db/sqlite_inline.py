@@ -47,7 +47,7 @@ class InlineReader:
             if self._connection is None:
                 self._connection = self._connect()
             execute = self._connection.execute
-            return [execute(*read).fetchall() for read in reads]
+            return [execute(read.text, read.parameters).fetchall() for read in reads]
         except sqlite3.Error:
             return None
 

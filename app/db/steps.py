@@ -128,7 +128,7 @@ async def drive(connection: AsyncConnection, steps: Steps[T]) -> T:
             if many:
                 await connection.exec_driver_sql(text, many)
             return ()
-        text, parameters = statement.prepared.bind(engine, statement.values)
+        text, parameters, _ = statement.prepared.bind(engine, statement.values)
         result = await connection.exec_driver_sql(text, parameters)
         return result.all() if result.returns_rows else ()
 

@@ -49,7 +49,8 @@ _KEY_BY_HASH = Prepared(
     .where(
         col(tables.ApiKey.sha256) == bindparam("digest", None, type_=String),
         col(tables.ApiKey.revoked_at).is_(None),
-    )
+    ),
+    for_several=True,
 )
 
 KNOWN_S = 2
@@ -174,9 +175,7 @@ class Authenticator:
         found = self._database.at_once([read])
         if found is not None:
             return _principal_of(found[0], digest)
-        async with self._database.read() as connection:
-            rows = await self._database.rows(connection, read)
-        return _principal_of(rows, digest)
+        return _principal_of(await self._database.latest(read), digest)
 
     def _by_hash(self, digest: str) -> Bound:
         return _KEY_BY_HASH.bind(self._database.engine, {"digest": digest})

@@ -89,7 +89,7 @@ class OneOrder(ReadingRoot):
         if statement is None:
             meaning = meaning_of(caller, Conditions(ids=(order_id,)))
             found = select_orders(self._plan.columns).where(matching_orders(meaning))
-            statement = self._statements[caller.is_admin] = Prepared(found)
+            statement = self._statements[caller.is_admin] = Prepared(found, for_several=True)
         return statement.bind(self._engine, {"user": caller.user_id, "ids_1": order_id})
 
     def _found(self, rows: Sequence[Row]) -> Answer:
@@ -133,7 +133,8 @@ class Me(ReadingRoot):
         self._statement = Prepared(
             select(*map(literal_column, columns or ["1"]))
             .select_from(user)
-            .where(user.c.id == bindparam("user", None, type_=user.c.id.type))
+            .where(user.c.id == bindparam("user", None, type_=user.c.id.type)),
+            for_several=True,
         )
 
     def read(self, caller: Principal | None, variables: Values) -> Reading:
@@ -174,7 +175,8 @@ class AnyNode(ReadingRoot):
             .where(
                 product.c.id == bindparam("id", None, type_=product.c.id.type),
                 product.c.deleted_at.is_(None),
-            )
+            ),
+            for_several=True,
         )
 
     def read(self, caller: Principal | None, variables: Values) -> Reading:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app.db.database import Database
+from app.db.postgresql_connections import Connections
 from app.db.prepared import Bound
 from app.db.sqlite_inline import InlineReader
 from app.domain.errors import Fault, Unavailable
@@ -136,17 +137,20 @@ async def test_pages_and_budgets(database_url: str) -> None:
 def endless(containing: str) -> Iterator[None]:
     """Make statements with that text run until somebody stops them, both ways."""
     with pytest.MonkeyPatch.context() as patch, slow_statements(containing):
-        for kind in Database.__subclasses__():
-            patch.setattr(kind, "_fetched", _endless_instead(kind, containing))
+        for kind, name in (
+            *product(Database.__subclasses__(), ["_fetched"]),
+            (Connections, "_rows"),
+        ):
+            patch.setattr(kind, name, _endless_instead(kind, name, containing))
         # What reads in the event loop gives up after a moment, and leaves it to the others.
         patch.setattr(InlineReader, "read", lambda *_: None)
         yield
 
 
-def _endless_instead(kind: Any, containing: str) -> Any:
-    fetched = kind._fetched
+def _endless_instead(kind: Any, name: str, containing: str) -> Any:
+    fetched = getattr(kind, name)
 
-    async def instead(self: Database, driver: Any, read: Bound, *more: Any) -> Any:
+    async def instead(self: Any, driver: Any, read: Bound, *more: Any) -> Any:
         slow = Bound(str(ENDLESS), ()) if containing in read.text else read
         return await fetched(self, driver, slow, *more)
 
@@ -195,7 +199,7 @@ async def test_a_database_that_is_away(database_url: str, monkeypatch: pytest.Mo
         for kind in Database.__subclasses__():
             monkeypatch.setattr(kind, "at_once", lambda *_: None)
         # First only what reads orders finds nobody there, then also what looks up keys again.
-        for away, ways in ((("query", "fetch"), {"compiled"}), (("read",), {"declined"})):
+        for away, ways in ((("query", "fetch"), {"compiled"}), (("read", "latest"), {"declined"})):
             for kind, name in product(Database.__subclasses__(), away):
                 monkeypatch.setattr(kind, name, gone)
             move_clock(monkeypatch, seconds=2 if "read" in away else 0)
