@@ -34,10 +34,10 @@ from app.graphql.short_way import ShortWay
 from app.graphql.websocket import WebSockets
 from app.middleware import (
     AnswerAtOnce,
+    AnsweringAtOnce,
     Passage,
     Rules,
     StraightWay,
-    answering_at_once,
 )
 from app.rest import openapi
 from app.rest.deprecation import Deprecation, deprecation_headers
@@ -220,11 +220,11 @@ def create_app(settings: Settings, *, static: Path = built.STATIC) -> Applicatio
         lifespan=lifespan,
     )
     if isinstance(way_in, ShortWay):
-        app.answers_at_once[b"POST", b"/graphql"] = answering_at_once(
+        app.answers_at_once[b"POST", b"/graphql"] = AnsweringAtOnce(
             way_in.at_once, rules, "POST", "/graphql"
         )
     if not notice:
-        app.answers_at_once[b"GET", GET_ALL.encode()] = answering_at_once(
+        app.answers_at_once[b"GET", GET_ALL.encode()] = AnsweringAtOnce(
             legacy_orders.get_all_at_once, rules, "GET", GET_ALL
         )
     app.state.database = database

@@ -11,10 +11,10 @@ import re
 import sys
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import structlog
 from starlette.datastructures import MutableHeaders
@@ -58,14 +58,14 @@ _GZIP_ASIDE_BYTES = 128 * 1024
 _REFUSES_GZIP = re.compile(rb"gzip\s*;\s*q=0(\.0*)?\s*(,|\Z)", re.IGNORECASE)
 
 
-AtOnce: TypeAlias = tuple[bytes, bytes]
-"""An answer with status 200: the lines of its headers, and its body."""
-
-AnswerAtOnce: TypeAlias = Callable[[_Headers, bytes], AtOnce | ASGIApp | None]
-"""What may have the answer to a request, of its headers and its body, without waiting.
+Made: TypeAlias = tuple[bytes, bytes] | ASGIApp | None
+"""An answer with status 200: the lines of its headers, and its body.
 
 An application takes the place of the usual one, and has it; None leaves the request to the latter.
 """
+
+AnswerAtOnce: TypeAlias = Callable[[_Headers, bytes], Made | Coroutine[Any, Any, Made]]
+"""What may have the answer to a request, of its headers and its body, or a coroutine for it."""
 
 
 class StraightWay:
@@ -84,19 +84,24 @@ class StraightWay:
         await (app or self._otherwise)(scope, receive, send)
 
 
+Given: TypeAlias = tuple[bytes, Sequence[tuple[bytes, bytes]]]
+"""An answer with status 200: its body, and its headers but for its length, as a tuple."""
+
 DoorAtOnce: TypeAlias = Callable[
-    [Mapping[bytes, bytes], bytes], tuple[bytes, Sequence[tuple[bytes, bytes]]] | None
+    [Mapping[bytes, bytes], bytes], Given | Coroutine[Any, Any, Given | None] | None
 ]
-"""What may have the answer to a request, of its headers and its body, without waiting: the body of
-an answer with status 200, and its headers but for its length, as a tuple."""
+"""What may have the answer to a request, of its headers and its body.
+
+Without waiting it has that, or None, and nothing has happened that counts; or a coroutine that will
+have it, or None where nothing has happened.
+"""
 
 
-class _Given:
+class _Giving:
     """The application that has an answer already."""
 
-    def __init__(self, content: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        self._content = content
-        self._headers = headers
+    def __init__(self, given: Given) -> None:
+        self._content, self._headers = given
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Give it."""
@@ -104,6 +109,17 @@ class _Given:
         headers = [*self._headers, (b"content-length", b"%d" % len(content))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})
+
+
+class _Failing:
+    """The application that has failed already."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Fail."""
+        raise self._error
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +144,17 @@ class Passage:
 
     Each gets an id (the caller's own, if it sent a sane one) and one line in the log; a body has
     its limit, an answer what `_Answer` does with it; and a request that failed is told so.
+
+    Args:
+        app: What answers.
+        rules: What holds for it.
+        about: What is known of the only request, if it came in elsewhere.
     """
 
-    def __init__(self, app: ASGIApp, rules: Rules) -> None:
+    def __init__(self, app: ASGIApp, rules: Rules, about: "_About | None" = None) -> None:
         self._app = app
         self._rules = rules
+        self._about = about
         self._log = log.bind()
         self._is_logged = self._log.is_enabled_for(logging.INFO)
 
@@ -142,14 +164,12 @@ class Passage:
         if kind == "lifespan":
             await self._app(scope, receive, send)
             return
-        started = time.perf_counter()
+        started = time.perf_counter() if self._about is None else self._about.started
         headers: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
             if name in _LOOKED_AT:
                 headers.setdefault(name, value)
-        request_id = headers.get(b"x-request-id")
-        if request_id is None or not _REQUEST_ID.match(request_id):
-            request_id = new_request_id()
+        request_id = _id_of(headers) if self._about is None else self._about.request_id
         structlog.contextvars.bind_contextvars(request_id=request_id.decode())
         if kind == "websocket":
             try:
@@ -342,8 +362,8 @@ class _Gzip:
         return self._stream.compress(part) + self._stream.flush(flush)
 
 
-def answering_at_once(door: DoorAtOnce, rules: Rules, method: str, path: str) -> AnswerAtOnce:
-    """What answers requests for one path without waiting for anything, as a server asks it.
+class AnsweringAtOnce:
+    """Answers requests for one path without ASGI's messages, as a server asks it.
 
     It is what a request passes otherwise, for what is answered with 200 and as a whole.
 
@@ -353,44 +373,87 @@ def answering_at_once(door: DoorAtOnce, rules: Rules, method: str, path: str) ->
         method: Of the requests.
         path: Of the requests.
     """
-    bound = log.bind()
-    is_logged = bound.is_enabled_for(logging.INFO)
-    body_limit, is_draining = rules.body_limit_bytes, rules.draining.is_set
-    compress_from = rules.compress_from_bytes or sys.maxsize
 
-    def answer(raw: _Headers, body: bytes) -> AtOnce | ASGIApp | None:
-        started = time.perf_counter() if is_logged else 0.0
+    def __init__(self, door: DoorAtOnce, rules: Rules, method: str, path: str) -> None:
+        self._door = door
+        self._rules = rules
+        self._method = method
+        self._path = path
+        self._log = log.bind()
+        self._is_logged = self._log.is_enabled_for(logging.INFO)
+        self._body_limit = rules.body_limit_bytes
+        self._is_draining = rules.draining.is_set
+        self._compress_from = rules.compress_from_bytes or sys.maxsize
+
+    def __call__(self, raw: _Headers, body: bytes) -> Made | Coroutine[Any, Any, Made]:
+        """The answer to a request, or what will have it."""
+        started = time.perf_counter() if self._is_logged else 0.0
         headers = dict(raw)
         # A header that is there twice is for the other way to make sense of.
-        if len(headers) != len(raw) or len(body) > body_limit or is_draining():
+        if len(headers) != len(raw) or len(body) > self._body_limit or self._is_draining():
             return None
         try:
-            made = door(headers, body)
+            given = self._door(headers, body)
         except Exception:  # noqa: BLE001 (nothing was changed: the other way fails, and tells)
             return None
-        if made is None:
+        if given is None:
             return None
-        content, said = made
-        if len(content) >= compress_from:
-            encodings = headers.get(b"accept-encoding")
+        request_id, encodings = _id_of(headers), headers.get(b"accept-encoding")
+        if isinstance(given, tuple):
+            return self._made(given, request_id, encodings, started)
+        return self._wait(given, request_id, encodings, started)
+
+    async def _wait(
+        self,
+        coming: Coroutine[Any, Any, Given | None],
+        request_id: bytes,
+        encodings: bytes | None,
+        started: float,
+    ) -> Made:
+        structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+        try:
+            given = await coming
+        except Exception as error:  # noqa: BLE001 (told, and logged, as that of any application)
+            return Passage(_Failing(error), self._rules, _About(request_id, started))
+        if given is None:
+            return None
+        if self._is_draining():
+            return Passage(_Giving(given), self._rules, _About(request_id, started))
+        return self._made(given, request_id, encodings, started)
+
+    def _made(
+        self, given: Given, request_id: bytes, encodings: bytes | None, started: float
+    ) -> tuple[bytes, bytes] | ASGIApp:
+        content, said = given
+        if len(content) >= self._compress_from:
             if len(content) >= _GZIP_ASIDE_BYTES and _reads_gzip(encodings):
-                return Passage(_Given(content, said), rules)
+                return Passage(_Giving(given), self._rules, _About(request_id, started))
             content, said = _compressed(content, said, encodings)
-        request_id = headers.get(b"x-request-id")
-        if request_id is None or not _REQUEST_ID.match(request_id):
-            request_id = new_request_id()
-        if is_logged:
-            bound.info(
+        if self._is_logged:
+            self._log.info(
                 "request",
                 request_id=request_id.decode(),
-                method=method,
-                path=path,
+                method=self._method,
+                path=self._path,
                 status=200,
                 duration_ms=_since(started),
             )
         return _lines(said) + _HEAD % (len(content), request_id), content
 
-    return answer
+
+class _About(NamedTuple):
+    """What is known of a request that came in elsewhere: its id, and when that was."""
+
+    request_id: bytes
+    started: float
+
+
+def _id_of(headers: Mapping[bytes, bytes]) -> bytes:
+    """The request's id: the caller's own, if it sent a sane one."""
+    request_id = headers.get(b"x-request-id")
+    if request_id is None or not _REQUEST_ID.match(request_id):
+        return new_request_id()
+    return request_id
 
 
 def new_request_id() -> bytes:

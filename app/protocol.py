@@ -5,12 +5,20 @@ And what each answer goes through: its head and its body leave in one write.
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from functools import partial
 from typing import Any, TypeAlias, cast
 from urllib.parse import unquote
 
 import httptools
-from uvicorn._types import ASGI3Application, ASGIReceiveEvent, ASGISendEvent
+from uvicorn._types import (
+    ASGI3Application,
+    ASGIReceiveCallable,
+    ASGIReceiveEvent,
+    ASGISendCallable,
+    ASGISendEvent,
+    Scope,
+)
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -31,14 +39,19 @@ _CLOSE = (b"connection", b"close")
 _CHUNKED = (b"transfer-encoding", b"chunked")
 
 
+Answer: TypeAlias = tuple[bytes, bytes] | ASGI3Application | None
+"""An answer with status 200: the lines of its headers, and its body.
+
+Or another application that is to answer this request; None leaves that to the usual one.
+"""
+
 AnswerAtOnce: TypeAlias = Callable[
-    [list[tuple[bytes, bytes]], bytes], tuple[bytes, bytes] | ASGI3Application | None
+    [list[tuple[bytes, bytes]], bytes], Answer | Coroutine[Any, Any, Answer]
 ]
 """What an application may offer for a method and an address, in its `answers_at_once`.
 
-It gets the headers of a request, with names in lower case, and its body. Its answer, which has
-status 200, is the lines of its headers, and its body. It may also name another application to
-answer this request; None leaves that to the usual one.
+It gets the headers of a request, with names in lower case, and its body. It has the answer, or a
+coroutine that will have it.
 """
 
 
@@ -216,6 +229,40 @@ class _Exchange(RequestResponseCycle):
             self.transport.write(body)
         if not more_body:
             self._end()
+
+    async def wait_for(
+        self,
+        answer: Coroutine[Any, Any, Answer],
+        give: Callable[[bytes, bytes], None],
+        otherwise: ASGI3Application,
+        scope: Scope,
+        receive: ASGIReceiveCallable,
+        send: ASGISendCallable,
+    ) -> None:
+        """As an application: give an answer when it is there, without ASGI's messages.
+
+        Args:
+            answer: What will have it.
+            give: Sends the lines of its headers, and its body.
+            otherwise: The usual application.
+            scope: The request.
+            receive: For another application.
+            send: For another application.
+        """
+        made = await answer
+        if not isinstance(made, tuple):
+            await (otherwise if made is None else made)(scope, receive, send)
+            return
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        self.response_started = True
+        headers, body = made
+        if not self.keep_alive:
+            headers += b"connection: close\r\n"
+        give(headers, body)
+        self._end()
 
     def _end(self) -> None:
         if self.expected_content_length != 0:
@@ -427,9 +474,23 @@ class Connection(HttpToolsProtocol):
                 self._at_once, self._body = None, b""
                 self._may_answer_at_once = False
                 self._send(*answer)
+                self._finish()
+                return
+            if isinstance(answer, Coroutine):
+                self._wait_for(answer)
                 return
             self._leave_to(self.app if answer is None else answer)
         super().on_message_complete()
+
+    def _wait_for(self, answer: Coroutine[Any, Any, Answer]) -> None:
+        """Give an answer when it is there. What else may answer the request has its body."""
+        body, self._at_once, self._body = self._body, None, b""
+        self._scope()
+        self.cycle = exchange = _Exchange(self, keep_alive=True)
+        exchange.body += body
+        exchange.more_body = False
+        exchange.message_event.set()
+        self._start_asgi_task(exchange, partial(exchange.wait_for, answer, self._send, self.app))
 
     def _send(self, headers: bytes, body: bytes) -> None:
         default = self.server_state.default_headers
@@ -445,7 +506,6 @@ class Connection(HttpToolsProtocol):
             self.loop.call_soon(self.transport.let_go)
         else:
             self.transport.below.writelines((head, body))
-        self._finish()
 
     def on_response_complete(self) -> None:
         """An answer is sent: take the next request that waits, or hang up if none comes in time."""

@@ -1,7 +1,8 @@
 """A small shop behind the real application: what most tests act on, through its two doors."""
 
+import asyncio
 import re
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -289,7 +290,9 @@ class _AsServed(httpx.ASGITransport):
         made = None
         if answer is not None:
             headers = [(name.lower(), value) for name, value in request.headers.raw]
-            made = answer(headers, await request.aread())
+            coming = answer(headers, await request.aread())
+            # As there, what it binds for the log is for this request.
+            made = await asyncio.create_task(coming) if isinstance(coming, Coroutine) else coming
         if made is None:
             return await super().handle_async_request(request)
         if not isinstance(made, tuple):

@@ -6,12 +6,13 @@ import re
 import subprocess
 import sys
 import zlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import structlog
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -19,11 +20,13 @@ from structlog.testing import capture_logs
 
 from app.middleware import (
     AnswerAtOnce,
+    AnsweringAtOnce,
     DoorAtOnce,
+    Given,
+    Made,
     Passage,
     Rules,
     StraightWay,
-    answering_at_once,
 )
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,6 +52,12 @@ async def ask(app: ASGIApp, method: str = "GET", path: str = "/", **more: Any) -
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as client:
         return await client.request(method, path, **more)
+
+
+async def ask_raising(app: ASGIApp) -> httpx.Response:
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as client:
+        return await client.get("/")
 
 
 async def read_all(scope: Scope, receive: Receive, send: Send) -> None:
@@ -124,15 +133,36 @@ class TestCompression:
 
 
 def at_once(door: DoorAtOnce, *, compress_from: int = 100, draining: bool = False) -> AnswerAtOnce:
-    return answering_at_once(door, rules(compress_from, draining=draining), "GET", "/")
+    return AnsweringAtOnce(door, rules(compress_from, draining=draining), "GET", "/")
+
+
+def after_a_while(given: Given | Exception | None, then: Any = None) -> DoorAtOnce:
+    """A door that has an answer, or fails, when others had a turn and something was done."""
+
+    async def door() -> Given | None:
+        await asyncio.sleep(0)
+        if then is not None:
+            then()
+        if isinstance(given, Exception):
+            raise given
+        structlog.get_logger().info("amid")
+        return given
+
+    return lambda *_: door()
+
+
+async def there(answer: Made | Coroutine[Any, Any, Made]) -> Made:
+    # In a task, as by the server: what is bound for the log is for this request.
+    return await asyncio.create_task(answer) if isinstance(answer, Coroutine) else answer
 
 
 class TestAtOnce:
     @pytest.mark.parametrize("size", [1, 99, 100, 5_000, 200_000])
     @pytest.mark.parametrize("vary", [None, "Accept"])
     @pytest.mark.parametrize("encodings", ["gzip, br", "gzip;q=0", ""])
+    @pytest.mark.parametrize("waits", [False, True])
     async def test_an_answer_is_what_the_other_way_makes_of_it(
-        self, size: int, vary: str | None, encodings: str
+        self, size: int, vary: str | None, encodings: str, waits: bool
     ) -> None:
         content = os.urandom(size)
         said: tuple[tuple[bytes, bytes], ...] = ((b"vary", vary.encode()),) if vary else ()
@@ -146,7 +176,8 @@ class TestAtOnce:
         said += ((b"content-type", response.headers["content-type"].encode()),)
 
         raw = [(name.lower(), value) for name, value in response.request.headers.raw]
-        made = at_once(lambda _headers, _body: (content, said))(raw, b"")
+        door = after_a_while((content, said)) if waits else lambda *_: (content, said)
+        made = await there(at_once(door)(raw, b""))
         if isinstance(made, tuple):
             head, body = made
             lines = head.decode().removesuffix("\r\n").split("\r\n")
@@ -199,6 +230,40 @@ class TestAtOnce:
             (line["event"], line["method"], line["path"], line["status"]) for line in lines
         } == {("request", "GET", "/", 200)}
         assert b"x-request-id: %s\r\n" % ids[2].encode() in heads[2]
+
+    async def test_what_is_said_while_it_is_waited_for_has_the_id(self) -> None:
+        with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+            answer = at_once(after_a_while((b"x", ())))([(b"x-request-id", b"r-1")], b"")
+            assert isinstance(await there(answer), tuple)
+        assert [(line["event"], line["request_id"]) for line in lines] == [
+            ("amid", "r-1"),
+            ("request", "r-1"),
+        ]
+
+    async def test_nothing_after_a_while_leaves_it_to_the_other_way(self) -> None:
+        assert await there(at_once(after_a_while(None))([], b"")) is None
+
+    async def test_a_failure_after_a_while_is_told_and_raised(self) -> None:
+        app = await there(at_once(after_a_while(ZeroDivisionError()))([], b""))
+        assert app is not None
+        assert not isinstance(app, tuple)
+        with capture_logs() as lines:
+            response = await ask(app)
+        assert (response.status_code, response.text) == (500, "Internal Server Error")
+        assert [(line["event"], line["status"]) for line in lines] == [("request", 500)]
+        with pytest.raises(ZeroDivisionError):
+            await ask_raising(app)
+
+    async def test_when_the_process_is_about_to_stop_meanwhile(self) -> None:
+        held = rules(100)
+        with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+            door = after_a_while((b"x", ()), then=held.draining.set)
+            app = await there(AnsweringAtOnce(door, held, "GET", "/")([], b""))
+            assert app is not None
+            assert not isinstance(app, tuple)
+            assert (await ask(app)).headers["connection"] == "close"
+        assert [line["event"] for line in lines] == ["amid", "request"]
+        assert lines[0]["request_id"] == lines[1]["request_id"]
 
 
 class TestFailures:

@@ -412,6 +412,105 @@ class TestAtOnce:
             assert (await client.rest()).endswith(b"cba")
 
 
+class Waiting(Offering):
+    """An application whose answers are there when it is told so, and then as the other's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_told = asyncio.Event()
+        self.given = 0
+
+    def answer(self, headers: list[tuple[bytes, bytes]], body: bytes) -> Any:
+        return self._wait(super().answer(headers, body), headers)
+
+    async def _wait(self, made: Any, headers: list[tuple[bytes, bytes]]) -> Any:
+        await self.is_told.wait()
+        if (b"x-wanted", b"failure") in headers:
+            raise ZeroDivisionError
+        self.given += 1
+        return made
+
+
+class TestAnswersThatAreWaitedFor:
+    @pytest.mark.parametrize(
+        ("request_", "end"),
+        [
+            (get(), b"\r\n\r\n?"),
+            (post(b"abc"), b"\r\n\r\ncba"),
+            (post(b"a" * 20_000 + b"b"), b"\r\n\r\nb" + b"a" * 20_000),
+            (post(b"abc", "X-Wanted: nothing"), b"\r\n\r\n/? abc"),
+            (post(b"abc", "X-Wanted: another"), b"\r\n\r\nanother"),
+        ],
+    )
+    async def test_come_when_they_are_there(self, request_: bytes, end: bytes) -> None:
+        app = Waiting()
+        async with serving(app) as served, served.connected() as client:
+            for n in range(1, 4):
+                app.is_told.clear()
+                client.send(request_)
+                await asyncio.sleep(0.05)
+                assert app.asked == n
+                assert len(served.writes) == n - 1
+                app.is_told.set()
+                assert (await client.read(end)).startswith(b"HTTP/1.1 200 OK\r\n")
+                assert served.server.server_state.total_requests == n
+            assert len(served.writes) == app.given == 3
+            assert not served.server.server_state.tasks
+
+    @pytest.mark.parametrize(
+        ("wanted", "first"),
+        [("it", b"cba"), ("nothing", b"/? abc"), ("another", b"\r\n\r\nanother")],
+    )
+    async def test_come_before_those_to_later_requests(self, wanted: str, first: bytes) -> None:
+        app = Waiting()
+        async with serving(app) as served, served.connected() as client:
+            client.send(post(b"abc", f"X-Wanted: {wanted}"), post(b"d"))
+            await asyncio.sleep(0.05)
+            # What comes meanwhile changes nothing of what the first one asks for.
+            client.send(get("/another", "Connection: close"))
+            await asyncio.sleep(0.05)
+            assert not served.writes
+            app.is_told.set()
+            said = await client.rest()
+            places = [said.index(part) for part in (first, b"/? d", b"/another? ")]
+            assert places == sorted(places)
+            assert app.asked == 1
+
+    async def test_of_one_that_fails(self) -> None:
+        app = Waiting()
+        app.is_told.set()
+        async with serving(app) as served, served.connected() as client:
+            client.send(post(b"abc", "X-Wanted: failure"))
+            assert (await client.rest()).startswith(b"HTTP/1.1 500 ")
+
+    async def test_nobody_is_left_who_asked(self) -> None:
+        app = Waiting()
+        async with serving(app) as served:
+            async with served.connected() as client:
+                client.send(post(b"abc"))
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)
+            app.is_told.set()
+            async with asyncio.timeout(_PATIENCE_S):
+                await asyncio.gather(*served.server.server_state.tasks)
+            # It was done all the same.
+            assert app.given == 1
+            assert not served.writes
+
+    async def test_the_end_waits_for_them(self) -> None:
+        app = Waiting()
+        async with serving(app) as served, served.connected() as client:
+            client.send(post(b"abc"))
+            await asyncio.sleep(0.05)
+            for connection in list(served.server.server_state.connections):
+                connection.shutdown()
+            await asyncio.sleep(0.7)
+            app.is_told.set()
+            said = await client.rest()
+            assert b"\r\nconnection: close\r\n" in said
+            assert said.endswith(b"\r\n\r\ncba")
+
+
 class TestTheEnd:
     @pytest.mark.parametrize(
         ("headers", "content", "seen"),

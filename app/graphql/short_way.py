@@ -5,9 +5,9 @@ is to be refused, takes the long way, which begins anew with the same body: noth
 then that counts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 from starlette.exceptions import HTTPException
@@ -19,6 +19,9 @@ from app.domain.principal import Principal
 from app.graphql.endpoint import GraphQLEndpoint
 from app.graphql.operations import Prepared, RequestError
 from app.graphql.requests import JSON, Refused, Streaming, negotiate, streaming
+
+_Given: TypeAlias = tuple[bytes, Sequence[tuple[bytes, bytes]]]
+"""The body of an answer, and its headers but for its length."""
 
 _CONTENT_TYPES = {b"application/json", b"application/json; charset=utf-8"}
 _VARY = (b"vary", b"Accept")
@@ -69,10 +72,11 @@ class ShortWay:
 
     def at_once(
         self, headers: Mapping[bytes, bytes], body: bytes
-    ) -> tuple[bytes, Sequence[tuple[bytes, bytes]]] | None:
-        """The answer to a POST and its headers, if it can be had without waiting for anything.
+    ) -> _Given | Coroutine[Any, Any, _Given | None] | None:
+        """The answer to a POST and its headers, or a coroutine that waits for what it takes.
 
-        If not, nothing has happened that counts.
+        Either may come to None, for what is to take the long way: then nothing has happened that
+        counts.
 
         Args:
             headers: Those of the request, each of which was there once.
@@ -81,13 +85,25 @@ class ShortWay:
         media_type = _media_type(headers)
         if media_type is None or (asked := self._asked(body)) is None:
             return None
-        caller = self._authenticator.at_once(headers[b"authorization"])
-        if caller is None:
-            return None
-        content = self._paid_at_once(*asked, caller)
-        if content is None:
-            return None
-        return content, (_VARY, (b"content-type", media_type))
+        said = (_VARY, (b"content-type", media_type))
+        authorization = headers[b"authorization"]
+        caller = self._authenticator.at_once(authorization)
+        if caller is not None:
+            content = self._paid_at_once(*asked, caller)
+            if content is not None:
+                return content, said
+        return self._given(asked, caller, authorization, said)
+
+    async def _given(
+        self,
+        asked: tuple[Prepared, dict[str, Any]],
+        caller: Principal | None,
+        authorization: bytes,
+        said: Sequence[tuple[bytes, bytes]],
+    ) -> _Given | None:
+        caller = caller or await self._caller(authorization)
+        content = None if caller is None else await self._paid(*asked, caller)
+        return None if content is None else (content, said)
 
     async def _content(self, body: bytes, authorization: bytes) -> bytes | None:
         """The answer, if the request is as plain as that."""
@@ -95,14 +111,18 @@ class ShortWay:
         if asked is None:
             return None
         caller = self._authenticator.at_once(authorization)
+        caller = caller or await self._caller(authorization)
         if caller is None:
-            try:
-                caller = await self._authenticator.authenticate(authorization.decode("latin-1"))
-            except AppError:
-                return None
+            return None
         content = self._paid_at_once(*asked, caller)
         # From here on nothing may begin anew but what was declined: it might be done twice.
         return content or await self._paid(*asked, caller)
+
+    async def _caller(self, authorization: bytes) -> Principal | None:
+        try:
+            return await self._authenticator.authenticate(authorization.decode("latin-1"))
+        except AppError:
+            return None
 
     def _asked(self, body: bytes) -> tuple[Prepared, dict[str, Any]] | None:
         """The operation of a plain body, and its variables, if it is compiled."""
