@@ -397,7 +397,9 @@ def any_beyond(
         forward: Look towards the end of the list, else towards its beginning.
     """
     past = beyond("edge", position, sort, ascending=forward is not sort.descending, inclusive=True)
-    return select(exists(literal(1)).where(matching_orders(meaning, sort=sort)).where(past))
+    found = exists(literal(1)).where(matching_orders(meaning, sort=sort)).where(past)
+    # Of its own orders, also as a part of a statement that reads some.
+    return select(found.correlate(None))
 
 
 def count_of(meaning: Meaning) -> Select[int]:

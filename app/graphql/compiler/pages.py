@@ -1,5 +1,6 @@
-"""Pages of orders: each a statement, and one more for their number or for what is beyond an end.
+"""Pages of orders: each a statement, with their number and what is beyond an end beside its rows.
 
+Where a statement is no round trip, those are statements of their own, which are simpler.
 Which orders are meant, and who may see them, is `app.services.order_queries`' to say, as for every
 other read.
 """
@@ -7,7 +8,7 @@ other read.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from graphql import FieldNode, GraphQLObjectType
 from sqlalchemy import Select
@@ -32,8 +33,8 @@ from app.graphql.compiler.roots import (
 from app.graphql.compiler.rows import OneRow, Row, RowPlan, Rows
 from app.graphql.inputs import OrderFilter
 from app.graphql.pagination import encode_cursor, page_from_arguments
-from app.services.order_queries import OrderFilter as Conditions
 from app.services.order_queries import (
+    Meaning,
     OrderSort,
     Page,
     Position,
@@ -42,6 +43,7 @@ from app.services.order_queries import (
     meaning_of,
     page_of,
 )
+from app.services.order_queries import OrderFilter as Conditions
 
 _MAX_SHAPES = 64
 _MAX_CALLERS = 256
@@ -53,6 +55,7 @@ class OrderPages(ReadingRoot):
     def __init__(self, field: Field) -> None:
         self._arguments = field.arguments()
         self._engine = field.rows.spelling.engine
+        self._has_round_trips = field.rows.spelling.has_round_trips
         self._plan = RowPlan()
         # What stands before each part, and what makes the part.
         self._parts: list[tuple[str, _Part]] = []
@@ -80,7 +83,13 @@ class OrderPages(ReadingRoot):
     def of_user(self, owner: UserId | None, caller: Principal | None, variables: Values) -> Reading:
         """The page of one user's orders, or of all that the caller may see."""
         asked = self._wanted(owner, caller, variables)
-        return self._answer((yield asked.reads), asked)
+        found = yield asked.reads
+        if asked.beside is not None:
+            others = asked.beside.values_in(found[0])
+            if others is None:
+                others = yield Reads(asked.beside.reads(), asked.reads.short)
+            found = [found[0], *others]
+        return self._answer(found, asked)
 
     def at_once(
         self, caller: Principal | None, variables: Values, database: Database
@@ -145,39 +154,73 @@ class OrderPages(ReadingRoot):
             if position is not None:
                 values[f"{name}_key"] = position.key
                 values[f"{name}_id"] = position.id
-        reads = [
-            self._bound(
-                shape and ("page", page_shape),
-                lambda: page_of(select_orders(self._columns(sort)), meaning, page, sort),
-                values,
-            )
-        ]
-        if self._wants_total:
-            reads.append(self._bound(shape and ("count", shape), lambda: count_of(meaning), values))
-        before = page.after if self._wants_previous else None
-        after = page.before if self._wants_next else None
-        for edge, forward in ((before, False), (after, True)):
-            if edge is not None:
-                beyond = {**values, "edge_key": edge.key, "edge_id": edge.id}
-                reads.append(
-                    self._bound(
-                        shape and ("beyond", shape, sort, forward),
-                        partial(any_beyond, meaning, edge, sort, forward=forward),
-                        beyond,
-                    )
-                )
+        around = self._around(meaning, page, sort, values)
+        statement = partial(self._page_of, meaning, page, sort)
+        if around and self._stand_beside(meaning, page):
+            is_all = page.after is None and page.before is None
+            beside = _Beside(len(around), partial(self._reads_of, around), is_all)
+            make = partial(_with_values, statement, around)
+            reads = [self._bound(shape and ("all", page_shape), make, around[-1].values)]
+        else:
+            beside = None
+            reads = [self._bound(shape and ("page", page_shape), statement, values)]
+            reads += self._reads_of(around)
         # Of all customers only the first pages are sure to be near.
         is_plain = meaning.conditions == _NO_CONDITIONS and not self._wants_total
         short = shape is not None and (meaning.users is not None or is_plain)
-        return _Asked(Reads(reads, short), page, sort, before is not None, after is not None)
+        return _Asked(Reads(reads, short), beside, page, sort)
+
+    def _page_of(self, meaning: Meaning, page: Page, sort: OrderSort) -> Select[Any]:
+        return page_of(select_orders(self._columns(sort)), meaning, page, sort)
+
+    def _around(
+        self, meaning: Meaning, page: Page, sort: OrderSort, values: Mapping[str, Any]
+    ) -> list["_Value"]:
+        """What is to be found of the list around a page, in the order in which it is shown."""
+        shape = meaning.shape
+        around = []
+        if self._wants_total:
+            kind = shape and ("count", shape)
+            around.append(_Value(kind, partial(count_of, meaning), values))
+        for edge, forward in ((self._before(page), False), (self._after(page), True)):
+            if edge is not None:
+                kind = shape and ("beyond", shape, sort, forward)
+                make = partial(any_beyond, meaning, edge, sort, forward=forward)
+                there = {**values, "edge_key": edge.key, "edge_id": edge.id}
+                around.append(_Value(kind, make, there))
+        return around
+
+    def _before(self, page: Page) -> Position | None:
+        """From where to look whether there are orders before the page."""
+        return page.after if self._wants_previous else None
+
+    def _after(self, page: Page) -> Position | None:
+        """From where to look whether there are orders after it."""
+        return page.before if self._wants_next else None
+
+    def _stand_beside(self, meaning: Meaning, page: Page) -> bool:
+        """Whether what is around a page is found by the statement of the page.
+
+        Of one customer's orders all is on one server, even if they are spread over several.
+        """
+        return (
+            self._has_round_trips
+            and len(meaning.users or ()) == 1
+            and (self._before(page) is None or self._after(page) is None)
+        )
+
+    def _reads_of(self, around: Sequence["_Value"]) -> list[Bound]:
+        return [self._bound(one.shape, one.make, one.values) for one in around]
 
     def _shown(self, found: list[Sequence[Row]], asked: "_Asked") -> "_Shown":
         """What was found of it."""
         rows, *others = found
         page = asked.page
         total = others.pop(0)[0][0] if self._wants_total else 0
-        has_previous = bool(others.pop(0)[0][0]) if asked.looks_before else False
-        has_next = bool(others.pop(0)[0][0]) if asked.looks_after else False
+        looks_before = self._before(page) is not None
+        looks_after = self._after(page) is not None
+        has_previous = bool(others.pop(0)[0][0]) if looks_before else False
+        has_next = bool(others.pop(0)[0][0]) if looks_after else False
         more = len(rows) > page.size
         if more:
             rows = rows[: page.size]
@@ -273,13 +316,43 @@ class OrderPages(ReadingRoot):
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What to read for a page, and whether that is also what is before or after it."""
+    """What to read for a page; `beside` stands beside its rows, and is no read of its own."""
 
     reads: Reads
+    beside: "_Beside | None"
     page: Page
     sort: OrderSort
-    looks_before: bool
-    looks_after: bool
+
+
+class _Value(NamedTuple):
+    """A value of the list around a page: what makes the statement that finds it, and with what."""
+
+    shape: object
+    make: Callable[[], Select[Any]]
+    values: Mapping[str, Any]
+
+
+def _with_values(make: Callable[[], Select[Any]], around: Sequence[_Value]) -> Select[Any]:
+    """The statement of a page, with values at the end of each row."""
+    columns = [one.make().correlate(None).scalar_subquery() for one in around]
+    return make().add_columns(*columns)
+
+
+class _Beside(NamedTuple):
+    """Values that stand at the end of each row of a page: how many, and what else finds them.
+
+    `is_all` is whether the page begins at an end of the list, so that the list is empty if it is.
+    """
+
+    number: int
+    reads: Callable[[], Sequence[Bound]]
+    is_all: bool
+
+    def values_in(self, rows: Sequence[Row]) -> list[Sequence[Row]] | None:
+        """What those reads would have found; None, if that can't be told."""
+        if rows:
+            return [[(value,)] for value in rows[0][-self.number :]]
+        return [[(0,)]] * self.number if self.is_all else None
 
 
 @dataclass(frozen=True, slots=True)

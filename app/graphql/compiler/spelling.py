@@ -28,6 +28,8 @@ class Spelling(ABC):
     """How an engine writes JSON."""
 
     engine: str
+    has_round_trips: bool
+    """Whether a statement is sent to a server, so that few of them are better than simple ones."""
 
     @abstractmethod
     def object(self, pairs: Sequence[Pair]) -> str:
@@ -77,6 +79,7 @@ class Spelling(ABC):
 
 class _SQLite(Spelling):
     engine = "sqlite"
+    has_round_trips = False
 
     def object(self, pairs: Sequence[Pair]) -> str:
         members = [f"'{key}',{value}" for key, value in pairs]
@@ -119,6 +122,7 @@ class _SQLite(Spelling):
 
 class _PostgreSQL(Spelling):
     engine = "postgresql"
+    has_round_trips = True
 
     def object(self, pairs: Sequence[Pair]) -> str:
         if not pairs:

@@ -4,14 +4,12 @@ FROM orders
 WHERE orders.id IN ($3::VARCHAR COLLATE "C", $4::VARCHAR COLLATE "C") AND orders.user_id = $1::VARCHAR COLLATE "C" ORDER BY orders.created_at DESC, orders.id DESC 
  LIMIT $2::INTEGER;
 
-SELECT NULL, NULL, '{"id":'||'"'||orders.id||'"'||'}' 
+SELECT NULL, NULL, '{"id":'||'"'||orders.id||'"'||'}', (SELECT count(*) AS count_1 
+FROM orders 
+WHERE orders.external_id IN ($3::VARCHAR COLLATE "C", $4::VARCHAR COLLATE "C") AND orders.user_id = $1::VARCHAR COLLATE "C") AS anon_1 
 FROM orders 
 WHERE orders.external_id IN ($3::VARCHAR COLLATE "C", $4::VARCHAR COLLATE "C") AND orders.user_id = $1::VARCHAR COLLATE "C" ORDER BY orders.created_at DESC, orders.id DESC 
  LIMIT $2::INTEGER;
-
-SELECT count(*) AS count_1 
-FROM orders 
-WHERE orders.external_id IN ($2::VARCHAR COLLATE "C", $3::VARCHAR COLLATE "C") AND orders.user_id = $1::VARCHAR COLLATE "C";
 
 SELECT NULL, NULL, '{"id":'||'"'||orders.id||'"'||'}' 
 FROM orders 
