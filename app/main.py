@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
+from app.at_once import AnswerAtOnce, AnsweringAtOnce
 from app.db.database import Database
 from app.db.engine import BUSY_TIMEOUT_S, DatabaseOptions, open_database
 from app.db.sqlite_library import leave_out_memory_statistics
@@ -32,13 +33,7 @@ from app.graphql.playground import Start, playground_page, playground_start
 from app.graphql.schema import Schema, build_schema
 from app.graphql.short_way import ShortWay
 from app.graphql.websocket import WebSockets
-from app.middleware import (
-    AnswerAtOnce,
-    AnsweringAtOnce,
-    Passage,
-    Rules,
-    StraightWay,
-)
+from app.middleware import Passage, Rules, StraightWay
 from app.rest import openapi
 from app.rest.deprecation import Deprecation, deprecation_headers
 from app.rest.legacy import GET_ALL, PATHS, LegacyOrders

@@ -8,13 +8,11 @@ import asyncio
 import logging
 import random
 import re
-import sys
 import time
 import zlib
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import structlog
 from starlette.datastructures import MutableHeaders
@@ -24,7 +22,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
-_Headers: TypeAlias = list[tuple[bytes, bytes]]
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+"""Headers as ASGI has them."""
 
 _LOOKED_AT = frozenset(
     {
@@ -40,32 +39,17 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 _METHODS = b"GET, HEAD, POST"
 _HEADERS = (b"Authorization", b"Content-Type", b"Idempotency-Key")
 _HEADER_NAME = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_ANY_ORIGIN = (b"access-control-allow-origin", b"*")
-_EXPOSED = (
+ANY_ORIGIN = (b"access-control-allow-origin", b"*")
+EXPOSED = (
     b"access-control-expose-headers",
     b"X-Request-Id, Retry-After, Deprecation, Sunset, Link",
-)
-# What the head of an answer ends with that is at hand at once.
-_HEAD = (
-    b"content-length: %d\r\n"
-    + b"".join(b"%b: %b\r\n" % header for header in (_ANY_ORIGIN, _EXPOSED))
-    + b"x-request-id: %b\r\n"
 )
 _PREFLIGHT_S = b"7200"  # the longest that browsers keep a preflight's answer
 _GZIP_LEVEL = 1  # see bench/README.md: higher levels cost more time than they save bytes
 _GZIP_FORMAT = 16 + zlib.MAX_WBITS
-_GZIP_ASIDE_BYTES = 128 * 1024
+GZIP_ASIDE_BYTES = 128 * 1024
+"""A part from this size on is compressed aside, as it would stop everybody else."""
 _REFUSES_GZIP = re.compile(rb"gzip\s*;\s*q=0(\.0*)?\s*(,|\Z)", re.IGNORECASE)
-
-
-Made: TypeAlias = tuple[bytes, bytes] | ASGIApp | None
-"""An answer with status 200: the lines of its headers, and its body.
-
-An application takes the place of the usual one, and has it; None leaves the request to the latter.
-"""
-
-AnswerAtOnce: TypeAlias = Callable[[_Headers, bytes], Made | Coroutine[Any, Any, Made]]
-"""What may have the answer to a request, of its headers and its body, or a coroutine for it."""
 
 
 class StraightWay:
@@ -82,44 +66,6 @@ class StraightWay:
         """Pass the request on."""
         app = self._apps.get(scope["path"]) if scope["type"] == "http" else None
         await (app or self._otherwise)(scope, receive, send)
-
-
-Given: TypeAlias = tuple[bytes, Sequence[tuple[bytes, bytes]]]
-"""An answer with status 200: its body, and its headers but for its length, as a tuple."""
-
-DoorAtOnce: TypeAlias = Callable[
-    [Mapping[bytes, bytes], bytes], Given | Coroutine[Any, Any, Given | None] | None
-]
-"""What may have the answer to a request, of its headers and its body.
-
-Without waiting it has that, or None, and nothing has happened that counts; or a coroutine that will
-have it, or None where nothing has happened.
-"""
-
-
-class _Giving:
-    """The application that has an answer already."""
-
-    def __init__(self, given: Given) -> None:
-        self._content, self._headers = given
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Give it."""
-        content = self._content
-        headers = [*self._headers, (b"content-length", b"%d" % len(content))]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
-
-
-class _Failing:
-    """The application that has failed already."""
-
-    def __init__(self, error: Exception) -> None:
-        self._error = error
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Fail."""
-        raise self._error
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +85,13 @@ class Rules:
     on_http_error: Callable[[HTTPException], Response]
 
 
+class Arrival(NamedTuple):
+    """How a request came in: its id, and when that was."""
+
+    request_id: bytes
+    started: float
+
+
 class Passage:
     """Where each request comes in and its answer goes out.
 
@@ -148,13 +101,13 @@ class Passage:
     Args:
         app: What answers.
         rules: What holds for it.
-        about: What is known of the only request, if it came in elsewhere.
+        arrival: How the only request came in, if that was elsewhere.
     """
 
-    def __init__(self, app: ASGIApp, rules: Rules, about: "_About | None" = None) -> None:
+    def __init__(self, app: ASGIApp, rules: Rules, arrival: Arrival | None = None) -> None:
         self._app = app
         self._rules = rules
-        self._about = about
+        self._arrival = arrival
         self._log = log.bind()
         self._is_logged = self._log.is_enabled_for(logging.INFO)
 
@@ -164,18 +117,18 @@ class Passage:
         if kind == "lifespan":
             await self._app(scope, receive, send)
             return
-        started = time.perf_counter() if self._about is None else self._about.started
+        started = time.perf_counter() if self._arrival is None else self._arrival.started
         headers: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
             if name in _LOOKED_AT:
                 headers.setdefault(name, value)
-        request_id = _id_of(headers) if self._about is None else self._about.request_id
+        request_id = id_of(headers) if self._arrival is None else self._arrival.request_id
         structlog.contextvars.bind_contextvars(request_id=request_id.decode())
         if kind == "websocket":
             try:
                 await self._app(scope, receive, send)
             finally:
-                self._log.info("websocket", path=scope["path"], duration_ms=_since(started))
+                self._log.info("websocket", path=scope["path"], duration_ms=since(started))
             return
         answer = _Answer(send, request_id, self._rules, headers.get(b"accept-encoding"))
         try:
@@ -188,7 +141,7 @@ class Passage:
                     method=scope["method"],
                     path=scope["path"],
                     status=answer.status,
-                    duration_ms=_since(started),
+                    duration_ms=since(started),
                 )
 
     async def _respond(
@@ -255,7 +208,7 @@ class _Answer:
         self._encodings = encodings
         self._held: Message | None = None
         self._is_own = False
-        self._gzip: _Gzip | None = None
+        self._gzip: Gzip | None = None
         self.has_begun = False
         self.status = 500
 
@@ -284,7 +237,7 @@ class _Answer:
             if _HEADER_NAME.fullmatch(name):
                 allowed.setdefault(name.lower(), name)
         headers = [
-            _ANY_ORIGIN,
+            ANY_ORIGIN,
             (b"access-control-allow-methods", _METHODS),
             (b"access-control-allow-headers", b", ".join(allowed.values())),
             (b"access-control-max-age", _PREFLIGHT_S),
@@ -318,8 +271,8 @@ class _Answer:
         if more or len(body.get("body", b"")) >= self._rules.compress_from_bytes:
             changed = MutableHeaders(raw=headers)
             changed.add_vary_header("Accept-Encoding")
-            if _reads_gzip(self._encodings):
-                self._gzip = _Gzip()
+            if reads_gzip(self._encodings):
+                self._gzip = Gzip()
                 body = await self._gzip.compressed(body)
                 changed["Content-Encoding"] = "gzip"
                 if more:
@@ -329,12 +282,12 @@ class _Answer:
         await self._begin(head, headers)
         return body
 
-    async def _begin(self, head: Message, headers: _Headers) -> None:
+    async def _begin(self, head: Message, headers: Headers) -> None:
         if not self._is_own:
-            headers += (_ANY_ORIGIN, _EXPOSED)
+            headers += (ANY_ORIGIN, EXPOSED)
         await self._sign(head, headers)
 
-    async def _sign(self, head: Message, headers: _Headers) -> None:
+    async def _sign(self, head: Message, headers: Headers) -> None:
         if self._rules.draining.is_set() and head["status"] < 400:
             MutableHeaders(raw=headers)["Connection"] = "close"
         headers.append((b"x-request-id", self._request_id))
@@ -343,7 +296,7 @@ class _Answer:
         await self._send({**head, "headers": headers})
 
 
-class _Gzip:
+class Gzip:
     """Compresses the parts of an answer; a large one aside, as it would stop everybody else."""
 
     def __init__(self) -> None:
@@ -352,7 +305,7 @@ class _Gzip:
     async def compressed(self, message: Message) -> Message:
         """The part as it is to be sent."""
         part, more = message.get("body", b""), message.get("more_body", False)
-        if len(part) < _GZIP_ASIDE_BYTES:
+        if len(part) < GZIP_ASIDE_BYTES:
             return {**message, "body": self.compress(part, more=more)}
         return {**message, "body": await asyncio.to_thread(self.compress, part, more=more)}
 
@@ -362,93 +315,7 @@ class _Gzip:
         return self._stream.compress(part) + self._stream.flush(flush)
 
 
-class AnsweringAtOnce:
-    """Answers requests for one path without ASGI's messages, as a server asks it.
-
-    It is what a request passes otherwise, for what is answered with 200 and as a whole.
-
-    Args:
-        door: What has the answers.
-        rules: What holds for them.
-        method: Of the requests.
-        path: Of the requests.
-    """
-
-    def __init__(self, door: DoorAtOnce, rules: Rules, method: str, path: str) -> None:
-        self._door = door
-        self._rules = rules
-        self._method = method
-        self._path = path
-        self._log = log.bind()
-        self._is_logged = self._log.is_enabled_for(logging.INFO)
-        self._body_limit = rules.body_limit_bytes
-        self._is_draining = rules.draining.is_set
-        self._compress_from = rules.compress_from_bytes or sys.maxsize
-
-    def __call__(self, raw: _Headers, body: bytes) -> Made | Coroutine[Any, Any, Made]:
-        """The answer to a request, or what will have it."""
-        started = time.perf_counter() if self._is_logged else 0.0
-        headers = dict(raw)
-        # A header that is there twice is for the other way to make sense of.
-        if len(headers) != len(raw) or len(body) > self._body_limit or self._is_draining():
-            return None
-        try:
-            given = self._door(headers, body)
-        except Exception:  # noqa: BLE001 (nothing was changed: the other way fails, and tells)
-            return None
-        if given is None:
-            return None
-        request_id, encodings = _id_of(headers), headers.get(b"accept-encoding")
-        if isinstance(given, tuple):
-            return self._made(given, request_id, encodings, started)
-        return self._wait(given, request_id, encodings, started)
-
-    async def _wait(
-        self,
-        coming: Coroutine[Any, Any, Given | None],
-        request_id: bytes,
-        encodings: bytes | None,
-        started: float,
-    ) -> Made:
-        structlog.contextvars.bind_contextvars(request_id=request_id.decode())
-        try:
-            given = await coming
-        except Exception as error:  # noqa: BLE001 (told, and logged, as that of any application)
-            return Passage(_Failing(error), self._rules, _About(request_id, started))
-        if given is None:
-            return None
-        if self._is_draining():
-            return Passage(_Giving(given), self._rules, _About(request_id, started))
-        return self._made(given, request_id, encodings, started)
-
-    def _made(
-        self, given: Given, request_id: bytes, encodings: bytes | None, started: float
-    ) -> tuple[bytes, bytes] | ASGIApp:
-        content, said = given
-        if len(content) >= self._compress_from:
-            if len(content) >= _GZIP_ASIDE_BYTES and _reads_gzip(encodings):
-                return Passage(_Giving(given), self._rules, _About(request_id, started))
-            content, said = _compressed(content, said, encodings)
-        if self._is_logged:
-            self._log.info(
-                "request",
-                request_id=request_id.decode(),
-                method=self._method,
-                path=self._path,
-                status=200,
-                duration_ms=_since(started),
-            )
-        return _lines(said) + _HEAD % (len(content), request_id), content
-
-
-class _About(NamedTuple):
-    """What is known of a request that came in elsewhere: its id, and when that was."""
-
-    request_id: bytes
-    started: float
-
-
-def _id_of(headers: Mapping[bytes, bytes]) -> bytes:
+def id_of(headers: Mapping[bytes, bytes]) -> bytes:
     """The request's id: the caller's own, if it sent a sane one."""
     request_id = headers.get(b"x-request-id")
     if request_id is None or not _REQUEST_ID.match(request_id):
@@ -464,27 +331,10 @@ def new_request_id() -> bytes:
     return b"%032x" % random.getrandbits(128)
 
 
-def _reads_gzip(encodings: bytes | None) -> bool:
+def reads_gzip(encodings: bytes | None) -> bool:
+    """Whether a client reads gzip, by its `Accept-Encoding`."""
     # A client refuses it by `gzip;q=0`.
     return bool(encodings and b"gzip" in encodings and not _REFUSES_GZIP.search(encodings))
-
-
-@lru_cache(maxsize=64)
-def _lines(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """Headers as they are sent. There are few different ones."""
-    return b"".join([b"%b: %b\r\n" % header for header in headers])
-
-
-def _compressed(
-    content: bytes, headers: Sequence[tuple[bytes, bytes]], encodings: bytes | None
-) -> tuple[bytes, Sequence[tuple[bytes, bytes]]]:
-    """An answer as this caller reads it, and its headers."""
-    changed = MutableHeaders(raw=[*headers])
-    changed.add_vary_header("Accept-Encoding")
-    if _reads_gzip(encodings):
-        content = _Gzip().compress(content)
-        changed["Content-Encoding"] = "gzip"
-    return content, tuple(changed.raw)
 
 
 def _too_large(limit: int) -> HTTPException:
@@ -498,5 +348,6 @@ def _refusing(limit: int) -> Receive:
     return refuse
 
 
-def _since(started: float) -> float:
+def since(started: float) -> float:
+    """How many milliseconds ago that was, for the log."""
     return round((time.perf_counter() - started) * 1000, 2)

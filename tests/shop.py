@@ -16,6 +16,7 @@ from sqlalchemy import Engine, bindparam, event, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.types import ASGIApp
 
+from app.at_once import AnswerAtOnce
 from app.db import tables
 from app.db.database import Database
 from app.db.engine import open_database
@@ -26,7 +27,6 @@ from app.domain.ids import ProductId
 from app.domain.order import Product
 from app.domain.principal import Scope
 from app.main import Application, create_app
-from app.middleware import AnswerAtOnce
 from app.services import auth
 from app.services.auth import create_key
 from app.services.products import replace_products

@@ -18,12 +18,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.testing import capture_logs
 
+from app.at_once import AnswerAtOnce, AnsweringAtOnce, DoorAtOnce, Given, Made
 from app.middleware import (
-    AnswerAtOnce,
-    AnsweringAtOnce,
-    DoorAtOnce,
-    Given,
-    Made,
     Passage,
     Rules,
     StraightWay,
