@@ -22,8 +22,8 @@ from app.db.steps import Statement, Steps
 from app.domain.ids import OrderId, UserId
 from app.domain.order import Order
 from app.domain.principal import Principal
-from app.services.order_queries import order_from_driver_row, select_orders
 from app.services.search import index_new_orders
+from app.services.whole_orders import order_from_driver_row, select_orders
 
 # REST lists have no bound but the size of the body. Others have a turn after each statement, and
 # what is read has to be made into orders, too.

@@ -23,11 +23,10 @@ from app.services.order_queries import (
     any_beyond,
     count_of,
     meaning_of,
-    orders_from_rows,
     page_of,
-    select_orders,
     visible_orders,
 )
+from app.services.whole_orders import orders_from_rows, select_orders
 
 # A statement has a bounded number of parameters, and SQLite's conditions a bounded depth.
 _IDS_PER_STATEMENT = 1_000

@@ -21,7 +21,7 @@ from app.db.steps import Statement, Steps
 from app.domain.ids import UserId
 from app.domain.order import Order
 from app.domain.words import words_of
-from app.services.order_queries import order_from_row, select_orders
+from app.services.whole_orders import order_from_row, select_orders
 
 _AT_ONCE = 1_000
 

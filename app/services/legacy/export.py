@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db.database import Database
 from app.services.legacy.files import COLLECTIONS
 from app.services.legacy.records import order_document, product_document, user_document
-from app.services.order_queries import OrderSort, order_from_row, select_orders, sorted_by
+from app.services.order_queries import OrderSort, sorted_by
 from app.services.products import each_product
 from app.services.users import each_user
+from app.services.whole_orders import order_from_row, select_orders
 
 
 async def export_dump(database: Database, folder: Path, *, overwrite: bool) -> dict[str, int]:

@@ -43,12 +43,12 @@ from app.services.legacy.records import MAX_VERSION, is_gone, record_id
 from app.services.legacy.report import ImportReport, Tally
 from app.services.legacy.scan import REPEATED, REPEATED_BEFORE, Scan, documents_of
 from app.services.legacy.values import Impossible
-from app.services.order_queries import order_from_row, select_orders
 from app.services.order_storage import give_numbers, locking, store_orders
 from app.services.products import each_product, products_by_id, replace_products
 from app.services.progress import Progress
 from app.services.search import index_customer
 from app.services.users import each_user, replace_users, users_by_id
+from app.services.whole_orders import order_from_row, select_orders
 
 # Large enough that waiting for the disk at each commit does not count, small enough that whoever
 # else wants to write waits a fraction of a second.
