@@ -4,6 +4,7 @@ Source: wire contract, GET /orders/get_all: members, their order and their forms
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Integer, Select, bindparam, literal_column, select
@@ -20,7 +21,6 @@ _MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July", "August"),
     *("September", "October", "November", "December"),
 )
-_MONTH = " ".join(f"WHEN '{number:02}' THEN '{name}'" for number, name in enumerate(_MONTHS, 1))
 # A quotient of whole numbers rounds to the double nearest to the true price, whose shortest form is
 # the price; whole dollars have no decimals. Of a large one newer libraries write 17 digits, so it
 # is put together from its 15, as many as any double keeps.
@@ -35,13 +35,10 @@ _PRICE_OF_POSTGRESQL = (
 )
 # What stands between two items: as JSON has it, no text inside of them holds such a character.
 _BETWEEN = "}\x1e{"
-# What each row of an order says of the order is made once for it, and put into its rows by Python.
-# The order of items must be said, though an index has it.
+# The day of an order, and its items; what all of its rows say of the order is put in by Python, once
+# for it. The order of items must be said, though an index has it.
 _COLUMNS_OF_SQLITE = (
-    f"""json_object('status',orders.status,
-'createdAt',CASE substr(orders.created_at,6,2) {_MONTH} END||' '
-||(substr(orders.created_at,9,2)+0)||', '||(substr(orders.created_at,1,4)+0),
-'orderNum',orders.order_number)""",
+    "substr(orders.created_at,1,10)",
     f"""(SELECT group_concat(item,char(30)) FROM (SELECT
 json_object('productId',i.product_id,'image',i.image,'name',i.name,'price',{_PRICE_OF_SQLITE},
 'quantity',i.quantity,'shipping',i.shipping) AS item FROM order_items AS i
@@ -49,9 +46,7 @@ WHERE i.user_id=orders.user_id AND i.order_id=orders.id ORDER BY i.position))"""
 )
 # As text as a whole: that is faster than the functions for JSON, which also put in spaces.
 _COLUMNS_OF_POSTGRESQL = (
-    """'{"status":"'||orders.status
-||'","createdAt":"'||to_char(orders.created_at AT TIME ZONE 'UTC','FMMonth FMDD, FMYYYY')
-||'","orderNum":'||orders.order_number||'}'""",
+    "to_char(orders.created_at AT TIME ZONE 'UTC','YYYY-MM-DD')",
     f"""(SELECT string_agg('{{"productId":"'||i.product_id
 ||'","image":'||coalesce(to_json(i.image)::text,'null')||',"name":'||to_json(i.name)::text
 ||',"price":'||{_PRICE_OF_POSTGRESQL}
@@ -70,7 +65,10 @@ class OwnRows:
 
     def __init__(self, engine: str) -> None:
         self._engine = engine
-        self._columns = ("orders.order_number", "orders.id", *_COLUMNS[engine])
+        self._columns = (
+            *("orders.order_number", "orders.id", "orders.status"),
+            *_COLUMNS[engine],
+        )
         self._statements: dict[bool, Prepared] = {}
 
     def read(self, principal: Principal, below: int | None = None) -> Bound:
@@ -107,9 +105,17 @@ class OwnRows:
 def inside(orders: Sequence[Sequence[Any]]) -> str:
     """The JSON of the rows of orders, without the brackets of their list."""
     pieces: list[str] = []
-    for _, id_, order, items in orders:
+    for number, id_, status, day, items in orders:
         # An order without items has no row.
         if items is not None:
-            begin, end = f'{{"orderId":"{id_}",', f",{order[1:]}"
+            begin = f'{{"orderId":"{id_}",'
+            end = f',"status":"{status}","createdAt":"{_long_date(day)}","orderNum":{number}}}'
             pieces += (begin, items[1:-1].replace(_BETWEEN, f"{end},{begin}"), end, ",")
     return "".join(pieces[:-1])
+
+
+@lru_cache(maxsize=4_096)
+def _long_date(day: str) -> str:
+    """A day as `January 2, 2026`."""
+    year, month, of_month = map(int, day.split("-"))
+    return f"{_MONTHS[month - 1]} {of_month}, {year}"
