@@ -120,7 +120,8 @@ class AnsweringAtOnce:
             return None
         if given is None:
             return None
-        request_id, encodings = id_of(headers), headers.get(b"accept-encoding")
+        request_id = id_of(headers)
+        encodings = headers.get(b"accept-encoding")
         if isinstance(given, tuple):
             return self._made(given, request_id, encodings, started)
         return self._wait(given, request_id, encodings, started)

@@ -74,8 +74,10 @@ class Wire:
 
     def let_go(self) -> None:
         """Send what is held."""
-        if self._held and not self.is_closing():
-            self.write(b"")
+        held = self._held
+        if held and not self.is_closing():
+            self._held = b""
+            self.below.write(held)
 
     def write_eof(self) -> None:
         """Send what is held, and nothing more."""
@@ -86,6 +88,25 @@ class Wire:
         """Send what is held, and hang up."""
         self.let_go()
         self.below.close()
+
+
+class Outgoing:
+    """The connections of a server whose bytes are held until the end of the loop's turn."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._held: list[Wire] = []
+
+    def add(self, wire: Wire) -> None:
+        """Have what a connection holds sent with what others do."""
+        if not self._held:
+            self._loop.call_soon(self._let_go)
+        self._held.append(wire)
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, []
+        for wire in held:
+            wire.let_go()
 
 
 class Exchange(RequestResponseCycle):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, TypeAlias, cast
 from urllib.parse import unquote
+from weakref import WeakKeyDictionary
 
 import httptools
 from uvicorn._types import ASGI3Application
@@ -17,13 +18,15 @@ from uvicorn.protocols.http.httptools_impl import (
     HttpToolsProtocol,
     RequestResponseCycle,
 )
+from uvicorn.server import ServerState
 
-from app.exchange import WORTH_TWO_PARTS, Answer, Exchange, Wire
+from app.exchange import WORTH_TWO_PARTS, Answer, Exchange, Outgoing, Wire
 
 _BETWEEN = len(": \r\n")
 _LINGER_S = 2
 _LAST_CALL_S = 0.25
 _OK = STATUS_LINE[200]
+_OUTGOING: WeakKeyDictionary[ServerState, Outgoing] = WeakKeyDictionary()
 
 
 AnswerAtOnce: TypeAlias = Callable[
@@ -79,6 +82,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin."""
         super().connection_made(cast("asyncio.Transport", Wire(transport)))
+        self._outgoing = _OUTGOING.setdefault(self.server_state, Outgoing(self.loop))
         self._limit_bytes = self.config.h11_max_incomplete_event_size or sys.maxsize
         self._answers: Mapping[tuple[bytes, bytes], AnswerAtOnce] = getattr(
             self.config.loaded_app, "answers_at_once", {}
@@ -269,7 +273,7 @@ class Connection(HttpToolsProtocol):
             # All that are ready in a turn of the loop go together: a client that is woken up by
             # each would ask again at once, and the next turn would have less to do.
             self.transport.hold(head + body)
-            self.loop.call_soon(self.transport.let_go)
+            self._outgoing.add(self.transport)
         else:
             self.transport.below.writelines((head, body))
 

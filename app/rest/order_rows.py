@@ -35,8 +35,8 @@ _PRICE_OF_POSTGRESQL = (
 )
 # What stands between two items: as JSON has it, no text inside of them holds such a character.
 _BETWEEN = "}\x1e{"
-# The day of an order, and its items; what all of its rows say of the order is put in by Python, once
-# for it. The order of items must be said, though an index has it.
+# The day of an order, and its items; what all of its rows say of the order is put in by Python,
+# once for it. The order of items must be said, though an index has it.
 _COLUMNS_OF_SQLITE = (
     "substr(orders.created_at,1,10)",
     f"""(SELECT group_concat(item,char(30)) FROM (SELECT
