@@ -158,17 +158,20 @@ class LegacyOrders:
         if principal is None:
             return None
         try:
-            read = self.own_rows.read(principal)
+            read = self.own_rows.whole(principal)
+            if read is None:
+                return None
             self.budget.spend(principal, CALL_PRICE)
         except AppError:
             return None
         found = self.database.at_once([read])
-        if found is None or len(found[0]) >= ORDERS_AT_ONCE:
+        number, rows = (ORDERS_AT_ONCE, "") if found is None else found[0][0]
+        if number >= ORDERS_AT_ONCE:
             if self.budget.is_on:
                 self.budget.settle(principal, CALL_PRICE)
             return None
         self.usage.count(principal, GET_ALL)
-        return f"[{inside(found[0])}]".encode(), _JSON_HEADERS
+        return rows.encode(), _JSON_HEADERS
 
     async def _all_rows(self, principal: Principal) -> AsyncGenerator[bytes]:
         """Very many rows, in parts, all of one moment. In between others have their turn."""

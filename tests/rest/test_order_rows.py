@@ -3,16 +3,19 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.domain.ids import UserId
 from app.domain.money import MAX_MINOR, json_number
+from app.domain.principal import Principal, Scope
 from app.rest import legacy, order_rows
-from tests.databases import Databases
-from tests.shop import LAMP, STOOL, TABLE, InsideShop, open_shop
+from tests.databases import Databases, SQLiteDatabases
+from tests.shop import CUSTOMER, LAMP, STOOL, TABLE, InsideShop, open_shop
 
 NAMES = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30
@@ -76,6 +79,10 @@ async def check(shop: InsideShop, at: datetime, items: list[tuple[str, str | Non
     ]
     answer = await shop.rest("GET", "/orders/get_all")
     assert answer.content == orjson.dumps(expected)
+    with patch.object(legacy, "ORDERS_AT_ONCE", 1), patch.object(order_rows, "ORDERS_AT_ONCE", 1):
+        streamed = await shop.rest("GET", "/orders/get_all")
+    assert "content-length" not in streamed.headers
+    assert streamed.content == answer.content
 
 
 @pytest.mark.parametrize("number", [3, 5, 6, 7])
@@ -109,3 +116,19 @@ async def test_no_orders_with_items(shop: InsideShop, monkeypatch: pytest.Monkey
     for module in (legacy, order_rows):
         monkeypatch.setattr(module, "ORDERS_AT_ONCE", 2)
     assert (await shop.rest("GET", "/orders/get_all")).content == b"[]"
+
+
+async def test_they_come_in_the_order_of_their_keys(sqlite_databases: SQLiteDatabases) -> None:
+    principal = Principal(UserId(CUSTOMER), frozenset({Scope.ORDERS_READ}), "")
+    read = order_rows.OwnRows("sqlite").whole(principal)
+    assert read is not None
+    with sqlite_databases.fresh() as url:
+        async with open_shop(url) as shop, shop.database.read() as connection:
+            explained = await connection.exec_driver_sql(
+                f"EXPLAIN QUERY PLAN {read.text}", read.parameters
+            )
+            steps = [str(step[-1]) for step in explained]
+    # Nothing else says in which order a whole list is put together.
+    items = steps.index("SEARCH i USING PRIMARY KEY (user_id=? AND order_id=?)")
+    assert steps.index("SCAN o") < items
+    assert not any("TEMP B-TREE" in step for step in steps)
