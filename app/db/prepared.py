@@ -113,7 +113,9 @@ class Prepared:
             KeyError: a parameter has no value.
         """
         form = self._forms.get(engine) or self._form(engine)
-        return Bound(form.text, form.parameters(values), self._for_several)
+        is_plain = not form.fixed and not form.conversions
+        taken = form.values_of(values) if is_plain else form.parameters(values)
+        return Bound(form.text, taken, self._for_several)
 
     def bind_rows(
         self, engine: str, rows: Sequence[Mapping[str, Any]]
