@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlmodel import col
 
 from app.db import tables
-from app.db.dialect import tested_only
+from app.db.dialect import ends_key, tested_only
 from app.db.search import words_begin_with
 from app.domain.ids import OrderId, ProductId, UserId
 from app.domain.order import Order, OrderStatus, ShippingMethod
@@ -266,7 +266,9 @@ def _looked_up(
     order, item, words = _ORDERS.c, _ITEMS.c, tables.OrderWords
     key = tuple_(order.user_id, order.id)
     clauses: list[ColumnElement[bool]] = []
-    if conditions.ids is not None:
+    if conditions.ids is not None and len(conditions.ids) == 1 and len(users or ()) == 1:
+        clauses.append(ends_key(order.id, _value("ids_1", conditions.ids[0], order.id)))
+    elif conditions.ids is not None:
         clauses.append(order.id.in_(_values("ids", conditions.ids, order.id)))
     if conditions.external_ids is not None:
         external_ids = _values("external_ids", conditions.external_ids, order.external_id)
