@@ -120,10 +120,10 @@ def _equals(element: ends_key, compiler: SQLCompiler, **options: Any) -> str:
 
 @compiles(ends_key, "sqlite")
 def _is_between(element: ends_key, compiler: SQLCompiler, **options: Any) -> str:
-    column, least, most = (
-        compiler.process(one, **options) for one in (*element.clauses, [*element.clauses][1])
-    )
-    return f"{column} BETWEEN {least} AND {most}"
+    column, value = element.clauses
+    # Each time anew: on SQLite, parameters are told apart by their places.
+    least, most = (compiler.process(value, **options) for _ in range(2))
+    return f"{compiler.process(column, **options)} BETWEEN {least} AND {most}"
 
 
 class tested_only(FunctionElement[Any]):  # noqa: N801 (used as a function)

@@ -28,12 +28,11 @@ def prefer_newer_library() -> None:
     if "aiosqlite" in sys.modules:
         return
     try:
-        newer = importlib.import_module(_NEWER)
+        sys.modules["sqlite3"] = importlib.import_module(_NEWER)
     except ImportError:  # there is none for this platform
         return
-    for name in ("", ".dbapi2"):
-        sys.modules[f"sqlite3{name}"] = importlib.import_module(_NEWER + name)
-    sys.modules["_sqlite3"] = importlib.import_module(f"{newer.__name__}._sqlite3")
+    sys.modules["sqlite3.dbapi2"] = importlib.import_module(f"{_NEWER}.dbapi2")
+    sys.modules["_sqlite3"] = importlib.import_module(f"{_NEWER}._sqlite3")
 
 
 def leave_out_memory_statistics() -> bool:

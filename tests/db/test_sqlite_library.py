@@ -9,6 +9,7 @@ import pytest
 
 from app.db.sqlite_library import leave_out_memory_statistics
 
+MAPPED = Path("/proc/self/maps")
 PYTHONS_OWN = """
 import sys
 sys.modules["pysqlite3"] = None
@@ -49,7 +50,9 @@ asyncio.run(main())
 import sqlite3
 assert aiosqlite.core.sqlite3 is sqlite3
 assert dialect.dialect.import_dbapi().OperationalError is sqlite3.OperationalError
-mapped = {line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines()}
+there = Path("/proc/self/maps")
+lines = there.read_text().splitlines() if there.exists() else []
+mapped = {line.split()[-1] for line in lines}
 print(*sorted(Path(name).name.partition(".")[0] for name in mapped if "sqlite3" in name))
 """
 LATE = """
@@ -84,11 +87,13 @@ def test_a_library_out_of_reach_stays_as_it_is(monkeypatch: pytest.MonkeyPatch, 
     assert not leave_out_memory_statistics()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what the process has mapped")
 def test_one_library_serves_the_process(tmp_path: Path) -> None:
-    # Two would not see each other's locks on a file, and let go of them.
-    assert run(NEWEST + LIBRARIES, tmp_path) == "_sqlite3"
-    assert run(PYTHONS_OWN + LIBRARIES, tmp_path) in {"_sqlite3 libsqlite3", "_sqlite3"}
+    # Two would not see each other's locks on a file, and let go of them. The program looks at its
+    # modules anywhere; what it has mapped, Linux tells.
+    elsewhere = [] if MAPPED.exists() else [""]
+    assert run(NEWEST + LIBRARIES, tmp_path) in ["_sqlite3", *elsewhere]
+    found = run(PYTHONS_OWN + LIBRARIES, tmp_path)
+    assert found in ["_sqlite3 libsqlite3", "_sqlite3", *elsewhere]
 
 
 def test_what_was_there_before_stays() -> None:

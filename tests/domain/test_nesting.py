@@ -4,7 +4,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.nesting import holds_more, nests_deeper
+from app.domain.nesting import holds_more, is_within, nests_deeper
 
 TEXT = st.text('[]{}",\\ax\n', max_size=8)
 VALUES = st.recursive(
@@ -41,6 +41,13 @@ def test_values(value: object, limit: int) -> None:
     # An empty list or object counts for one too many.
     assert more or found <= limit
     assert not more or 2 * found > limit
+
+
+@given(VALUES | st.binary(max_size=50), st.integers(0, 6), st.integers(1, 40))
+def test_both_at_once(value: object, depth: int, values: int) -> None:
+    text = value if isinstance(value, bytes) else orjson.dumps(value)
+    alone = not nests_deeper(text, depth) and not holds_more(text, values)
+    assert is_within(text, depth, values) == alone
 
 
 @given(st.binary(max_size=200), st.integers(0, 5))
