@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
+    Column,
     ColumnElement,
     Dialect,
     Select,
@@ -135,11 +136,21 @@ class Prepared:
         return form
 
 
+def given_columns(table: Table) -> list[Column[Any]]:
+    """The columns that do not count by themselves."""
+    return [column for column in table.columns if column is not table.autoincrement_column]
+
+
+def parameters_of(table: Table) -> dict[str, BindParameter[Any]]:
+    """A parameter for each of these columns, called as the column is."""
+    return {
+        column.name: bindparam(column.name, type_=column.type) for column in given_columns(table)
+    }
+
+
 def insertion_of(table: Table) -> Prepared:
     """Inserts a row, with a value for every column that does not count by itself."""
-    columns = [column for column in table.columns if column is not table.autoincrement_column]
-    values = {column.name: bindparam(column.name, type_=column.type) for column in columns}
-    return Prepared(insert(table).values(values))
+    return Prepared(insert(table).values(parameters_of(table)))
 
 
 class ForSeveral:

@@ -15,7 +15,6 @@ from sqlalchemy import (
     Row,
     Select,
     Subquery,
-    bindparam,
     exists,
     func,
     insert,
@@ -30,7 +29,7 @@ from sqlmodel import col
 
 from app.db import event_order, tables
 from app.db.bulk import insert_rows
-from app.db.prepared import Prepared, insertion_of
+from app.db.prepared import Prepared, insertion_of, parameters_of
 from app.db.steps import AtOnce, Statement, Steps
 from app.domain.errors import InvalidInput, ProblemCode
 from app.domain.ids import EventPosition, OrderId, UserId, new_object_id
@@ -51,11 +50,7 @@ _INSERT = insertion_of(_EVENTS)
 def _announce_and_insert() -> Insert:
     """One event in one round trip: there is no row of it, and no number, without what announces."""
     announced = select(literal_column(event_order.ANNOUNCING)).cte("announced")
-    row = {
-        column.name: bindparam(column.name, type_=column.type)
-        for column in _EVENTS.columns
-        if column is not _EVENTS.autoincrement_column
-    }
+    row = parameters_of(_EVENTS)
     return insert(_EVENTS).from_select(list(row), select(*row.values()).select_from(announced))
 
 

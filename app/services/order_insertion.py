@@ -6,17 +6,15 @@ these are one after the other. Either way the rows come from the same functions.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
-    BindParameter,
     Column,
     ColumnElement,
     Integer,
     Select,
-    Table,
     Text,
     and_,
     bindparam,
@@ -32,7 +30,7 @@ from sqlmodel import col
 
 from app.db import event_order, tables
 from app.db.dialect import listed, upsert
-from app.db.prepared import Prepared, insertion_of
+from app.db.prepared import Prepared, given_columns, insertion_of, parameters_of
 from app.db.steps import AtOnce, Row, Statement, Steps
 from app.db.types import UTCDateTime
 from app.domain.order import Order
@@ -147,15 +145,6 @@ def _in_parts(order: Order, words: str, event: Mapping[str, Any]) -> Steps[Seque
     return numbers
 
 
-def _columns(table: Table) -> list[Column[Any]]:
-    """Those that do not count by themselves."""
-    return [column for column in table.columns if column is not table.autoincrement_column]
-
-
-def _parameters(columns: Iterable[Column[Any]]) -> dict[str, BindParameter[Any]]:
-    return {column.name: bindparam(column.name, type_=column.type) for column in columns}
-
-
 _COUNT_UP = upsert(tables.OrderCounter).values(
     user_id=bindparam("user_id", type_=_COUNTERS.c.user_id.type),
     last_order_number=_ONE,
@@ -168,7 +157,7 @@ _NEXT = _COUNT_UP.returning(_COUNTERS.c.last_order_number)
 _NEXT_NUMBER = Prepared(_NEXT)
 _INSERT_ORDER = Prepared(
     upsert(tables.Order)
-    .values(_parameters(_columns(_ORDERS)))
+    .values(parameters_of(_ORDERS))
     .on_conflict_do_nothing()
     .returning(col(tables.Order.id))
 )
@@ -183,7 +172,7 @@ def _listed_type(column: Column[Any]) -> TypeEngine[Any]:
 _AS_THEY_ARE = (Integer, BigInteger, UTCDateTime)
 _ITEM_TYPES = {
     column.name: _listed_type(column)
-    for column in _columns(_ITEMS)
+    for column in given_columns(_ITEMS)
     if column.name not in {"user_id", "order_id"}
 }
 
@@ -192,7 +181,7 @@ def _insert_all() -> ClauseElement:
     """The whole order in one statement; each part is made from the one before, or not at all."""
     counter = _NEXT.cte("counter")
     row: dict[str, Any] = {
-        **_parameters(_columns(_ORDERS)),
+        **parameters_of(_ORDERS),
         "order_number": counter.c.last_order_number,
     }
     placed = (
@@ -215,7 +204,7 @@ def _insert_all() -> ClauseElement:
     announced = select(literal_column(event_order.ANNOUNCING)).select_from(placed).cte("announced")
     row = {
         column.name: bindparam(_EVENT.format(column.name), type_=column.type)
-        for column in _columns(_EVENTS)
+        for column in given_columns(_EVENTS)
     }
     row |= whose
     events = insert(_EVENTS).from_select(
@@ -232,11 +221,11 @@ _INSERT_ALL = Prepared(_insert_all())
 _NULL = {"external_id", "data"}
 _NUMBER = "order_number"
 _ORDER_LISTS = {
-    **{c.name: _listed_type(c) for c in _columns(_ORDERS) if c.name not in {_NUMBER, *_NULL}},
+    **{c.name: _listed_type(c) for c in given_columns(_ORDERS) if c.name not in {_NUMBER, *_NULL}},
     "words": Text(),
     **{
         _EVENT.format(c.name): _listed_type(c)
-        for c in _columns(_EVENTS)
+        for c in given_columns(_EVENTS)
         if c.name not in {"user_id", "order_id", *_NULL}
     },
 }
@@ -278,7 +267,7 @@ def _insert_several(columns: Sequence[Any]) -> Select[*tuple[Any, ...]]:
     )
     row: dict[str, Any] = {
         column.name: asked.c[column.name]
-        for column in _columns(_ORDERS)
+        for column in given_columns(_ORDERS)
         if column.name in _ORDER_LISTS
     }
     row["order_number"] = counter.c.last_order_number - asked.c.places + asked.c.place
@@ -318,7 +307,7 @@ def _insert_several(columns: Sequence[Any]) -> Select[*tuple[Any, ...]]:
     )
     row = {
         column.name: asked.c[_EVENT.format(column.name)]
-        for column in _columns(_EVENTS)
+        for column in given_columns(_EVENTS)
         if _EVENT.format(column.name) in _ORDER_LISTS
     }
     row |= whose
