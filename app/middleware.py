@@ -328,7 +328,7 @@ def new_request_id() -> bytes:
 
     It is no secret, so it need not cost a call of the system; each process has a seed of its own.
     """
-    return b"%032x" % random.getrandbits(128)
+    return random.getrandbits(128).to_bytes(16).hex().encode()
 
 
 def reads_gzip(encodings: bytes | None) -> bool:

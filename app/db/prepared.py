@@ -7,7 +7,7 @@ longer than most of them run. They are still written in SQLAlchemy, once for bot
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import (
     BindParameter,
@@ -62,29 +62,17 @@ class Bound(NamedTuple):
     for_several: "ForSeveral | None" = None
 
 
-class _Form(NamedTuple):
-    """A statement for one engine, what takes its parameters' values, and what converts some.
+_Taking: TypeAlias = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 
-    Values that were written into the statement as it was made are in `fixed`.
-    """
+
+class _Form(NamedTuple):
+    """A statement for one engine, and what makes its parameters of values by their names."""
 
     text: str
     names: Sequence[str]
     types: Sequence[TypeEngine[Any]]
-    values_of: Callable[[Mapping[str, Any]], tuple[Any, ...]]
-    conversions: Sequence[tuple[int, Callable[[Any], Any]]]
-    fixed: Mapping[str, Any]
-
-    def parameters(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        if self.fixed:
-            values = {**self.fixed, **values}
-        taken = self.values_of(values)
-        if not self.conversions:
-            return taken
-        converted = list(taken)
-        for position, convert in self.conversions:
-            converted[position] = convert(converted[position])
-        return tuple(converted)
+    parameters: _Taking
+    has_fixed: bool
 
 
 class Prepared:
@@ -114,9 +102,7 @@ class Prepared:
             KeyError: a parameter has no value.
         """
         form = self._forms.get(engine) or self._form(engine)
-        is_plain = not form.fixed and not form.conversions
-        taken = form.values_of(values) if is_plain else form.parameters(values)
-        return Bound(form.text, taken, self._for_several)
+        return Bound(form.text, form.parameters(values), self._for_several)
 
     def bind_rows(
         self, engine: str, rows: Sequence[Mapping[str, Any]]
@@ -176,7 +162,7 @@ class ForSeveral:
         """Its text, and which parameter of the other one each of its lists is of."""
         dialect = _DIALECTS["postgresql"]()
         of_one = _form(self._construct, dialect)
-        if of_one.fixed:
+        if of_one.has_fixed:
             raise TypeError("a parameter without a name can't be one of several")
         sets = listed(dict(zip(of_one.names, of_one.types, strict=True)), "{}").alias("sets")
 
@@ -209,11 +195,30 @@ def _form(construct: ClauseElement, dialect: Dialect) -> _Form:
             conversions.append((position, convert))
         if bind.unique:
             fixed[name] = compiled.params[name]
-    return _Form(compiled.string, names, types, _taking(names), conversions, fixed)
+    return _Form(compiled.string, names, types, _taking(names, conversions, fixed), bool(fixed))
 
 
-def _taking(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    """What takes the values of some names, in their order."""
-    if len(names) > 1:
+def _taking(
+    names: Sequence[str],
+    conversions: Sequence[tuple[int, Callable[[Any], Any]]],
+    fixed: Mapping[str, Any],
+) -> _Taking:
+    """What takes the values of some names, in their order, and converts some.
+
+    Args:
+        names: The names.
+        conversions: What converts values, with their positions.
+        fixed: Values that were written into the statement as it was made.
+    """
+    if len(names) > 1 and not fixed and not conversions:
         return itemgetter(*names)
-    return lambda values: tuple([values[name] for name in names])
+
+    def parameters(values: Mapping[str, Any]) -> tuple[Any, ...]:
+        if fixed:
+            values = {**fixed, **values}
+        converted = [values[name] for name in names]
+        for position, convert in conversions:
+            converted[position] = convert(converted[position])
+        return tuple(converted)
+
+    return parameters

@@ -10,7 +10,8 @@ _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 def is_within(text: bytes, depth: int, values: int) -> bool:
     """Whether a text has neither more levels than `depth` nor more values than `values`."""
     opened = text.count(b"[") + text.count(b"{")
-    if opened <= depth and 1 + text.count(b",") + opened <= values:
+    # No text has more values than characters.
+    if opened <= depth and (len(text) <= values or 1 + text.count(b",") + opened <= values):
         return True
     return not nests_deeper(text, depth) and not holds_more(text, values)
 

@@ -1,5 +1,6 @@
 """Answers to compiled operations, as any other has them: with errors, and with what they cost."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from app.db.database import Database
 from app.db.deadline import Deadline
 from app.domain.principal import Principal
 from app.graphql.compiler.arguments import Declined, Values
-from app.graphql.compiler.executing import Outcome, execute, execute_at_once
+from app.graphql.compiler.executing import execute, execute_at_once
 from app.graphql.compiler.roots import Where
 from app.graphql.errors import presentable
 from app.graphql.limits import Limits
@@ -58,7 +59,8 @@ class CompiledAnswers:
         if outcome.errors:
             answer["errors"] = [presentable(error).formatted for error in outcome.errors]
         if payer is not None:
-            answer["extensions"] = {"cost": self._settled(prepared, variables, outcome, payer)}
+            cost = self._settled(prepared, variables, pieces, outcome.outline, payer)
+            answer["extensions"] = {"cost": cost}
         return answer
 
     def at_once(
@@ -78,29 +80,34 @@ class CompiledAnswers:
             return None
         try:
             roots, values = prepared.compiled.bind(variables)
-            most_values = self.limits.values
-            outcome = execute_at_once(roots, values, caller, self.database, most_values)
+            found = execute_at_once(roots, values, caller, self.database, self.limits.values)
         except Declined:
             return None
         except Exception:  # noqa: BLE001 (whatever fails for `answer` too, it has words for)
             return None
-        if outcome is None or outcome.pieces is None:
+        if found is None:
             return None
         OPERATIONS.compiled += 1
+        pieces, outline = found
         if payer is None:
-            return "".join(['{"data":', *outcome.pieces, "}"]).encode()
-        cost = orjson.dumps(self._settled(prepared, variables, outcome, payer)).decode()
+            return "".join(['{"data":', *pieces, "}"]).encode()
+        cost = orjson.dumps(self._settled(prepared, variables, pieces, outline, payer)).decode()
         end = f',"extensions":{{"cost":{cost}}}}}'
-        return "".join(['{"data":', *outcome.pieces, end]).encode()
+        return "".join(['{"data":', *pieces, end]).encode()
 
     def _settled(
-        self, prepared: Prepared, variables: Values, outcome: Outcome, payer: Principal
+        self,
+        prepared: Prepared,
+        variables: Values,
+        pieces: Sequence[str] | None,
+        outline: Any,
+        payer: Principal,
     ) -> dict[str, object]:
         """What it cost, when what was taken too much is given back."""
         requested = prepared.requested.cost
-        data: Any = outcome.outline
-        if outcome.pieces is not None and not prepared.plan.is_shallow:
-            data = orjson.loads("".join(outcome.pieces))
+        data = outline
+        if pieces is not None and not prepared.plan.is_shallow:
+            data = orjson.loads("".join(pieces))
         actual = prepared.plan.actual(variables, data)
         return cost_of(requested, actual, self.budget.settle(payer, requested - actual))
 

@@ -69,10 +69,13 @@ def execute_at_once(
     caller: Principal | None,
     database: Database,
     most_values: int,
-) -> Outcome | None:
+) -> tuple[Sequence[str], dict[str, Any]] | None:
     """Answer an operation without waiting for anything; None if that can't be.
 
     Nothing is changed then, and `execute` has the answer, or its errors.
+
+    Returns:
+        The pieces and the outline of an `Outcome`.
 
     Raises:
         Declined: it is not for the compiler.
@@ -84,7 +87,7 @@ def execute_at_once(
             return None
         if answer.values > most_values:
             raise Declined
-        return Outcome(('{"', key, '":', *answer.pieces, "}"), {key: answer.outline})
+        return ('{"', key, '":', *answer.pieces, "}"), {key: answer.outline}
     pieces = ["{"]
     outline: dict[str, Any] = {}
     values = 0
@@ -100,7 +103,7 @@ def execute_at_once(
     if values > most_values:
         raise Declined
     close(pieces)
-    return Outcome(pieces, outline)
+    return pieces, outline
 
 
 _NULL = Answer(("null",), 0, None)
