@@ -2,26 +2,27 @@
 
     .venv/bin/python -m bench.sizes [--seconds 3] [--rounds 3] [--sizes 20000 200000 2000000]
 
-The server has one core, the load another. Each request is for another customer's orders, drawn at
-random from all. In each round every size has its turn with each request; medians of the rounds are
-printed, and how many times as long a request takes as in the smallest shop. Shops are made once and
-kept; two million orders take minutes and gigabytes.
+The server has one core, the load another. Customers and their orders are drawn at random from the
+whole shop: once as many customers as the smallest shop has, so that a larger shop has larger tables
+and nothing else; once as many as there are, so that few requests are for what was read before. The
+limit of `make bench` is measured beside ours: it tells how much of the growth is the database's.
+
+In each round everybody has a turn with each request; medians of the rounds are printed, and how
+many times as long a request takes as in the smallest shop. Shops are made once and kept; two
+million orders take minutes and gigabytes.
 """
 
 import argparse
 import os
 import random
-import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import psutil
-
+from bench.contenders import LIMIT, OURS, Running, running
 from bench.databases import kept_in_sqlite
 from bench.engines import cpu_ms
-from bench.requests import ONE_ORDER, PAGE, TYPENAME, graphql, load, medians, start_server
+from bench.requests import ONE_ORDER, PAGE, TYPENAME, graphql, load, medians
 from bench.shop import ORDERS_PER_CUSTOMER, BenchShop
 
 _SIZES = (20_000, 200_000, 2_000_000)
@@ -52,28 +53,41 @@ REQUESTS: dict[str, Callable[[BenchShop, int, int], bytes]] = {
 
 @dataclass
 class Served:
-    """A shop that is served, and what was measured with it."""
+    """A shop that somebody serves, and what was measured with it."""
 
-    shop: BenchShop
-    port: int
-    server: psutil.Process
-    rounds: dict[str, list[dict[str, float]]] = field(default_factory=dict)
+    running: Running
+    rounds: dict[tuple[str, bool], list[dict[str, float]]] = field(default_factory=dict)
 
-    def measure(self, title: str, connections: int, seconds: float) -> None:
-        """Have a round."""
+    @property
+    def orders(self) -> int:
+        """How large the shop is."""
+        return self.running.shop.orders
+
+    def measure(self, title: str, callers: int | None, connections: int, seconds: float) -> None:
+        """Have a round.
+
+        Args:
+            title: Of the request.
+            callers: How many customers ask; None for all.
+            connections: How many requests there are at a time.
+            seconds: For how long.
+        """
+        shop = self.running.shop
         chance = random.Random(title)
+        customers = range(1, shop.customers + 1)
+        asking = customers if callers is None else chance.sample(customers, callers)
         sent = [
-            REQUESTS[title](
-                self.shop,
-                chance.randint(1, self.shop.customers),
-                chance.randint(1, ORDERS_PER_CUSTOMER),
-            )
+            REQUESTS[title](shop, chance.choice(asking), chance.randint(1, ORDERS_PER_CUSTOMER))
             for _ in range(_REQUESTS)
         ]
-        before = cpu_ms(self.server)
-        figures = load(self.port, sent, connections, seconds)
-        figures["cpu_ms"] = (cpu_ms(self.server) - before) / figures["in_all"]
-        self.rounds.setdefault(title, []).append(figures)
+        before = cpu_ms(self.running.server)
+        figures = load(self.running.port, sent, connections, seconds)
+        figures["cpu_ms"] = (cpu_ms(self.running.server) - before) / figures["in_all"]
+        self.rounds.setdefault((title, callers is None), []).append(figures)
+
+    def figures(self, title: str, of_all: bool) -> dict[str, float]:
+        """Medians of the rounds."""
+        return medians(self.rounds[title, of_all])
 
 
 def main() -> None:
@@ -86,32 +100,42 @@ def main() -> None:
     options = parser.parse_args()
     core = frozenset({min(os.sched_getaffinity(0))})
     with ExitStack() as stack:
-        served = []
+        ours: list[Served] = []
+        limits: list[Served] = []
         for orders in sorted(options.sizes):
             shop = kept_in_sqlite(orders)
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            server, port = start_server(folder, shop.url, cores=core)
-            stack.callback(server.wait, 30)
-            stack.callback(server.terminate)
-            served.append(Served(shop, port, psutil.Process(server.pid)))
+            for contender, served in ((OURS, ours), (LIMIT, limits)):
+                started = running(contender, nullcontext(shop), core)
+                served.append(Served(stack.enter_context(started)))
+        fewest = ours[0].running.shop.customers
         for _ in range(options.rounds):
             for title in REQUESTS:
-                for one in served:
-                    one.measure(title, options.connections, options.seconds)
+                for callers in (fewest, None):
+                    for one in (*ours, *limits):
+                        one.measure(title, callers, options.connections, options.seconds)
     print(
-        "| request | orders | requests/s | p50, ms | p99, ms | CPU, ms | times as long | goal |\n"
-        "|---|" + "---:|" * 7
+        "| request | of | orders | requests/s | p50, ms | p99, ms | CPU, ms | times as long"
+        " | the limit | goal |\n|---|---|" + "---:|" * 8
     )
     for title in REQUESTS:
-        first = medians(served[0].rounds[title])["per_second"]
-        for one in served:
-            figures = medians(one.rounds[title])
-            goal = f"≤ {_GOAL:g}" if one is served[-1] else ""
-            print(
-                f"| {title} | {one.shop.orders:,} | {figures['per_second']:,.0f}"
-                f" | {figures['p50_ms']:.1f} | {figures['p99_ms']:.1f} | {figures['cpu_ms']:.3f}"
-                f" | {first / figures['per_second']:.2f} | {goal} |"
-            )
+        for of_all in (False, True):
+            for one, limit in zip(ours, limits, strict=True):
+                figures = one.figures(title, of_all)
+                asking = "all customers" if of_all else f"{fewest:,} customers"
+                print(
+                    f"| {title} | {asking} | {one.orders:,} | {figures['per_second']:,.0f}"
+                    f" | {figures['p50_ms']:.1f} | {figures['p99_ms']:.1f}"
+                    f" | {figures['cpu_ms']:.3f} | {_growth(ours[0], one, title, of_all):.2f}"
+                    f" | {_growth(limits[0], limit, title, of_all):.2f}"
+                    f" | {f'≤ {_GOAL:g}' if one is ours[-1] else ''} |"
+                )
+
+
+def _growth(smallest: Served, served: Served, title: str, of_all: bool) -> float:
+    """How many times as long a request takes as in the smallest shop."""
+    rates = (one.figures(title, of_all)["per_second"] for one in (smallest, served))
+    first, now = rates
+    return first / now
 
 
 if __name__ == "__main__":
