@@ -83,7 +83,7 @@ class Connection(HttpToolsProtocol):
     # If the request before was one of those and came in one piece: this, what was to answer it, and
     # how long its body was; and its head, once that was looked for.
     _piece = b""
-    _answered: tuple[AnswerAtOnce, int] | None = None
+    _before: tuple[AnswerAtOnce, int] | None = None
     _head: bytes | None = None
     _differing = 0
     # The headers that all answers have, and as they are sent.
@@ -110,7 +110,7 @@ class Connection(HttpToolsProtocol):
         """Parse what has arrived; refuse a header that does not end."""
         if self._is_refused:
             return
-        if self._answered is not None and self._is_answered_alike(data, self._answered):
+        if self._before is not None and self._is_answered_alike(data, *self._before):
             return
         is_between = not self._in_message
         self._held_back_bytes += len(data)
@@ -123,7 +123,7 @@ class Connection(HttpToolsProtocol):
             self._leave_to(self.app)
         if self._in_message and self._held_back_bytes > self._limit_bytes:
             self._refuse()
-        if is_between and self._answered is not None and len(data) <= _WORTH_KEEPING:
+        if is_between and self._before is not None and len(data) <= _WORTH_KEEPING:
             self._piece = data
 
     def send_400_response(self, msg: str) -> None:
@@ -212,9 +212,14 @@ class Connection(HttpToolsProtocol):
             and not self.flow.write_paused
         )
 
-    def _is_answered_alike(self, data: bytes, before: tuple[AnswerAtOnce, int]) -> bool:
-        """Answer a request that has the head of the one before, if this is one and can be now."""
-        answer, body_length = before
+    def _is_answered_alike(self, data: bytes, at_once: AnswerAtOnce, body_length: int) -> bool:
+        """Answer a request that has the head of the one before, if this is one and can be now.
+
+        Args:
+            data: What has arrived.
+            at_once: What was to answer the one before.
+            body_length: How long the body of that was.
+        """
         if len(data) == len(self._piece):
             if self._head is None:
                 end = self._piece.find(_END_OF_HEAD) + len(_END_OF_HEAD)
@@ -223,11 +228,11 @@ class Connection(HttpToolsProtocol):
             if self._head and data.startswith(self._head) and self._is_free():
                 self._idle_since = None
                 self._differing = 0
-                self._at_once, self._body = answer, data[len(self._head) :]
-                self._answer()
+                self._body = data[len(self._head) :]
+                self._answer(at_once)
                 return True
         self._differing += 1
-        self._piece, self._answered, self._head = b"", None, None
+        self._piece, self._before, self._head = b"", None, None
         return False
 
     def _scope(self) -> None:
@@ -282,12 +287,12 @@ class Connection(HttpToolsProtocol):
             super().on_message_complete()
             return
         if self._differing < _HEADS_THAT_DIFFER:
-            self._answered = self._at_once, len(self._body)
-        self._answer()
+            self._before = self._at_once, len(self._body)
+        self._answer(self._at_once)
 
-    def _answer(self) -> None:
+    def _answer(self, at_once: AnswerAtOnce) -> None:
         """Answer a request while it is read, or leave that to an application after all."""
-        answer = self._at_once(self.headers, self._body) if self._at_once else None
+        answer = at_once(self.headers, self._body)
         if isinstance(answer, tuple):
             self._at_once, self._body = None, b""
             self._may_answer_at_once = False

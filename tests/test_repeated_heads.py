@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from app.protocol import Connection
+from app.protocol import AnswerAtOnce, Connection
 from tests.test_protocol import Offering, Waiting, get, post
 
 _TURNS = 8  # of the event loop, by which an application has answered
@@ -21,7 +21,7 @@ _TURNS = 8  # of the event loop, by which an application has answered
 class Forgetful(Connection):
     """Parses every request."""
 
-    def _is_answered_alike(self, data: bytes, before: object) -> bool:
+    def _is_answered_alike(self, data: bytes, at_once: AnswerAtOnce, body_length: int) -> bool:
         return False
 
 
@@ -35,9 +35,9 @@ class Counting(Connection):
         self._has_begun = True
         super().on_message_begin()
 
-    def _answer(self) -> None:
+    def _answer(self, at_once: AnswerAtOnce) -> None:
         self.unparsed += not self._has_begun
-        super()._answer()
+        super()._answer(at_once)
 
     def data_received(self, data: bytes) -> None:
         self._has_begun = False
